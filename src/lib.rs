@@ -1,0 +1,1 @@
+//! larm: an alarm receiving gateway that acknowledges an alarm only when it is on disk.
