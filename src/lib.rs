@@ -1,1 +1,3 @@
 //! larm: an alarm receiving gateway that acknowledges an alarm only when it is on disk.
+
+pub mod cli;

@@ -1,9 +1,9 @@
-//! Entry point: allocator, command line, exit code.
+//! Entry point: the allocator, then the command line.
 use std::process::ExitCode;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    larm::cli::run()
 }

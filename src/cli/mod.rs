@@ -1,0 +1,71 @@
+//! The command line: one file per command, and the dispatch between them.
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+mod completions;
+mod man;
+
+/// Exit code for a configuration that cannot be used (`EX_CONFIG` of sysexits).
+pub const EXIT_BAD_CONFIG: u8 = 78;
+
+/// An open alarm receiving gateway: acknowledges an alarm only when it is on disk.
+#[derive(Debug, Parser)]
+#[command(
+    name = "larm",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true,
+    after_help = "First steps:\n  larm demo                     watch alarms of several kinds arrive\n  larm serve                    receive on 127.0.0.1:3061 (DC-09 over TCP and UDP)\n  larm send --to 127.0.0.1:3061 --account 1234 --code BA --zone 1\n  larm events --follow          see what arrives\n\nExit codes: 0 done, 1 failed, 2 wrong usage, 78 bad configuration; `larm send --help` has more.\nResults go to standard output, logs and errors to standard error."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print a completion script for a shell.
+    Completions(completions::Args),
+    /// Print the manual page.
+    Man(man::Args),
+}
+
+/// Parses the arguments of the process and runs the command.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The command tree, for completions and the manual page.
+fn command_tree() -> clap::Command {
+    Cli::command()
+}
+
+/// Whoever read our output has gone (`larm events | head`): that is no failure.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "the one place where a command's error is printed"
+)]
+fn report(error: &anyhow::Error) {
+    eprintln!("larm: {error:#}");
+}
