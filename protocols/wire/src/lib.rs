@@ -7,3 +7,5 @@
 extern crate alloc;
 
 pub mod crc;
+pub mod digits;
+pub mod hex;
