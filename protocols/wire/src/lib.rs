@@ -9,4 +9,5 @@ extern crate alloc;
 pub mod crc;
 pub mod digits;
 pub mod hex;
+pub mod stamp;
 pub mod text;
