@@ -7,6 +7,7 @@
 extern crate alloc;
 
 pub mod crc;
+pub mod digest;
 pub mod digits;
 pub mod hex;
 pub mod stamp;
