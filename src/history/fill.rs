@@ -1,0 +1,323 @@
+//! The thread that copies from the journal to the history.
+//!
+//! It stands apart from the way of an acknowledgement: an own thread at low priority that holds at
+//! most one batch, falls behind under load and catches up afterwards. Errors are counted, logged
+//! and tried again after a pause that doubles; none of them reaches the receiving side.
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::{Entry, HistoryError, Writer};
+
+/// Most entries in one transaction.
+const BATCH_ROWS_MAX: usize = 4096;
+/// Most payload bytes in one batch; one entry may go beyond.
+const BATCH_BYTES_MAX: usize = 4 << 20;
+/// Pause where nothing new is published.
+const IDLE: Duration = Duration::from_millis(20);
+/// Time between two syncs, which move what the journal may forget.
+const SYNC_EVERY: Duration = Duration::from_secs(10);
+/// First and longest pause after an error.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+/// Added to the thread's niceness.
+const NICENESS: i32 = 5;
+
+/// Where entries come from, in journal order.
+pub trait Source {
+    /// The next entry; `None` where there is no more for now, after which it may be asked again.
+    fn next(&mut self) -> Result<Option<Entry>, SourceError>;
+}
+
+/// The journal could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the journal cannot be read: {0}")]
+pub struct SourceError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+/// How far the filler is. Positions are those of the last entry done, 0 for none.
+#[derive(Debug, Default)]
+pub struct Progress {
+    last: AtomicU64,
+    durable: AtomicU64,
+    published: AtomicU64,
+    rows: AtomicU64,
+    unreadable: AtomicU64,
+    errors: AtomicU64,
+}
+
+impl Progress {
+    /// Every entry up to this position can be queried.
+    pub fn last(&self) -> u64 {
+        self.last.load(Ordering::Acquire)
+    }
+
+    /// Every entry up to this position survives a power cut; as far as the history is concerned the
+    /// journal may forget them.
+    pub fn durable(&self) -> u64 {
+        self.durable.load(Ordering::Acquire)
+    }
+
+    /// How many published entries are not in the history yet.
+    pub fn lag(&self) -> u64 {
+        let published = self.published.load(Ordering::Acquire);
+        published.saturating_sub(self.last())
+    }
+
+    /// Rows stored since the start.
+    pub fn rows(&self) -> u64 {
+        self.rows.load(Ordering::Relaxed)
+    }
+
+    /// Rows among them whose payload was no record.
+    pub fn unreadable(&self) -> u64 {
+        self.unreadable.load(Ordering::Relaxed)
+    }
+
+    /// Attempts that failed since the start.
+    pub fn errors(&self) -> u64 {
+        self.errors.load(Ordering::Relaxed)
+    }
+}
+
+/// A running filler. Dropping it asks the thread to end and does not wait; [`Filler::stop`] waits.
+pub struct Filler {
+    thread: Option<JoinHandle<()>>,
+    stop: Arc<AtomicBool>,
+    progress: Arc<Progress>,
+}
+
+impl Filler {
+    /// Starts the thread.
+    ///
+    /// `open` gives a source that begins at the position it is passed, or at the oldest entry left;
+    /// it is called at the start and after each error. `published` is the last position that is
+    /// durable in the journal, 0 for none; nothing behind it is stored.
+    ///
+    /// # Errors
+    /// Only where the system gives no thread.
+    pub fn spawn<S: Source>(
+        directory: PathBuf,
+        open: impl FnMut(u64) -> Result<S, SourceError> + Send + 'static,
+        published: impl Fn() -> u64 + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let progress = Arc::new(Progress::default());
+        let mut work = Work {
+            directory,
+            open,
+            published,
+            stop: Arc::clone(&stop),
+            progress: Arc::clone(&progress),
+        };
+        let thread = std::thread::Builder::new()
+            .name("history".to_owned())
+            .spawn(move || work.run())?;
+        Ok(Self {
+            thread: Some(thread),
+            stop,
+            progress,
+        })
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.progress)
+    }
+
+    /// False after the thread ended, which before [`Filler::stop`] means that it panicked.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.thread
+            .as_ref()
+            .is_some_and(|thread| !thread.is_finished())
+    }
+
+    /// Ends the thread after its current batch, syncs, and waits for it. What was published and
+    /// not copied yet is copied after the next start. Returns false where the thread panicked.
+    pub fn stop(mut self) -> bool {
+        self.ask_to_end();
+        self.thread
+            .take()
+            .is_none_or(|thread| thread.join().is_ok())
+    }
+
+    fn ask_to_end(&self) {
+        self.stop.store(true, Ordering::Release);
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
+    }
+}
+
+impl Drop for Filler {
+    fn drop(&mut self) {
+        self.ask_to_end();
+    }
+}
+
+/// What made an attempt end before it was asked to.
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    #[error(transparent)]
+    Source(#[from] SourceError),
+}
+
+/// What the thread works with.
+struct Work<O, P> {
+    directory: PathBuf,
+    open: O,
+    published: P,
+    stop: Arc<AtomicBool>,
+    progress: Arc<Progress>,
+}
+
+impl<S, O, P> Work<O, P>
+where
+    S: Source,
+    O: FnMut(u64) -> Result<S, SourceError>,
+    P: Fn() -> u64,
+{
+    /// Copies until asked to end, beginning anew after each error.
+    fn run(&mut self) {
+        lower_priority();
+        let mut pause = BACKOFF.0;
+        while !self.stopped() {
+            let before = self.progress.last();
+            let Err(error) = self.copy() else {
+                return;
+            };
+            self.progress.errors.fetch_add(1, Ordering::Relaxed);
+            // Something was stored since the last error, so this is a new trouble.
+            if self.progress.last() > before {
+                pause = BACKOFF.0;
+            }
+            tracing::error!(
+                error = %error,
+                last = self.progress.last(),
+                lag = self.progress.lag(),
+                pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
+                "history: cannot store, alarms are received all the same; trying again"
+            );
+            self.wait(pause);
+            pause = (pause * 2).min(BACKOFF.1);
+        }
+    }
+
+    /// Copies until asked to end. The writer and the source are given up with an error, since
+    /// neither's state is known after one.
+    fn copy(&mut self) -> Result<(), Failed> {
+        let mut writer = Writer::open(&self.directory)?;
+        let published = (self.published)();
+        if writer.last() > published {
+            drop(writer);
+            self.set_aside(published)?;
+            writer = Writer::open(&self.directory)?;
+        }
+        self.note(&writer);
+        let mut source = (self.open)(writer.last() + 1)?;
+        let mut batch = Vec::new();
+        let mut synced_at = Instant::now();
+        while !self.stopped() {
+            self.read(&mut source, writer.last(), &mut batch)?;
+            if batch.is_empty() {
+                self.wait(IDLE);
+            } else {
+                let appended = writer.append(&batch);
+                self.note(&writer);
+                let appended = appended?;
+                self.progress
+                    .rows
+                    .fetch_add(appended.rows, Ordering::Relaxed);
+                if appended.unreadable > 0 {
+                    self.progress
+                        .unreadable
+                        .fetch_add(appended.unreadable, Ordering::Relaxed);
+                    tracing::warn!(
+                        count = appended.unreadable,
+                        up_to = writer.last(),
+                        "history: journal records that cannot be read are kept as unknown events"
+                    );
+                }
+            }
+            if synced_at.elapsed() >= SYNC_EVERY {
+                writer.sync()?;
+                self.note(&writer);
+                synced_at = Instant::now();
+            }
+        }
+        writer.sync()?;
+        self.note(&writer);
+        Ok(())
+    }
+
+    /// Moves away a history that knows more than the journal, which happens only where the journal
+    /// was replaced or cut: its positions will be given out again, and the rows under them must
+    /// neither be overwritten nor hide the new ones.
+    fn set_aside(&self, published: u64) -> Result<(), HistoryError> {
+        let now = jiff::Timestamp::now().as_millisecond();
+        let mut aside = self.directory.as_os_str().to_owned();
+        aside.push(format!(".set-aside-{now}"));
+        let aside = PathBuf::from(aside);
+        std::fs::rename(&self.directory, &aside).map_err(HistoryError::io(&self.directory))?;
+        tracing::error!(
+            set_aside = %aside.display(),
+            journal_end = published,
+            "history: it is ahead of the journal, which was replaced or cut; the old history is \
+             kept aside and a new one is filled from the journal"
+        );
+        Ok(())
+    }
+
+    /// Fills `batch` with what is published behind `last`, up to its limits.
+    fn read(&self, source: &mut S, last: u64, batch: &mut Vec<Entry>) -> Result<(), SourceError> {
+        batch.clear();
+        let published = (self.published)();
+        self.progress.published.store(published, Ordering::Release);
+        let mut reached = last;
+        let mut bytes = 0;
+        while reached < published && batch.len() < BATCH_ROWS_MAX && bytes < BATCH_BYTES_MAX {
+            let Some(entry) = source.next()? else {
+                break;
+            };
+            reached = entry.position;
+            bytes += entry.payload.len();
+            batch.push(entry);
+        }
+        Ok(())
+    }
+
+    fn note(&self, writer: &Writer) {
+        self.progress.last.store(writer.last(), Ordering::Release);
+        self.progress
+            .durable
+            .store(writer.durable(), Ordering::Release);
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    /// Sleeps, but not beyond the request to end.
+    fn wait(&self, pause: Duration) {
+        let until = Instant::now() + pause;
+        while !self.stopped() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            std::thread::park_timeout(left);
+        }
+    }
+}
+
+/// Lets receiving go first. On Linux niceness belongs to the thread; failing is harmless.
+fn lower_priority() {
+    if let Ok(now) = rustix::process::getpriority_process(None) {
+        // Refused only where the system forbids it; then the thread runs as others do.
+        let _ = rustix::process::setpriority_process(None, now + NICENESS);
+    }
+}

@@ -1,0 +1,43 @@
+//! The queryable store: one SQLite file per calendar month, filled from the journal.
+//!
+//! Constraints
+//! - The journal is the durable copy. Whatever is lost here is read again from there, so a commit
+//!   need not reach the disk at once (`synchronous=NORMAL`), and an error here never stops an
+//!   acknowledgement.
+//! - Replay is exact: a file keeps its rows and its cursor in one transaction, and `position` is
+//!   the primary key. The cursor of the whole history is the greatest of all files. That holds
+//!   through a power cut because a file is synced before another one takes the cursor on.
+//! - Readers never wait for the writer, nor it for them (`journal_mode=WAL`).
+//!
+//! Layout: `DATA/history/YYYY-MM.sqlite`, months of `received_at` in UTC. Tables: `event` (a row
+//! per event: the searched fields and the whole record as JSON) and `cursor` (one row).
+//!
+//! Operation: [`Filler`] copies from a [`Source`]; [`Query`] reads; [`rebuild`] makes it anew.
+mod error;
+mod fill;
+mod filter;
+mod keep;
+mod month;
+mod query;
+mod rebuild;
+mod row;
+mod store;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::HistoryError;
+pub use fill::{Filler, Progress, Source, SourceError};
+pub use filter::Filter;
+pub use keep::{Removed, remove_months_before};
+pub use month::Month;
+pub use query::{Key, Order, Query, Select};
+pub use rebuild::{Rebuilt, rebuild};
+pub use row::Entry;
+pub use writer::{Appended, Writer};
+
+/// The history's place under a data directory.
+pub fn directory(data: &std::path::Path) -> std::path::PathBuf {
+    data.join("history")
+}

@@ -1,0 +1,128 @@
+//! The write side of the whole history: which entry goes to which month, and in what order.
+use std::path::{Path, PathBuf};
+
+use super::row::Row;
+use super::store::{self, Store};
+use super::{Entry, HistoryError, Month};
+
+/// Appends journal entries to the month files. One writer at a time per directory.
+///
+/// `durable() <= last()` always.
+pub struct Writer {
+    directory: PathBuf,
+    open: Option<(Month, Store)>,
+    last: u64,
+    durable: u64,
+}
+
+/// What one call of [`Writer::append`] stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Appended {
+    /// Rows stored.
+    pub rows: u64,
+    /// Rows among them whose payload was no record.
+    pub unreadable: u64,
+}
+
+impl Writer {
+    /// Opens the history in `directory`, making it where it is missing.
+    pub fn open(directory: &Path) -> Result<Self, HistoryError> {
+        std::fs::create_dir_all(directory).map_err(HistoryError::io(directory))?;
+        let mut writer = Self {
+            directory: directory.to_owned(),
+            open: None,
+            last: 0,
+            durable: 0,
+        };
+        // The newest file may hold commits that are not on disk yet; held open, it is synced
+        // before another file takes the cursor on.
+        if let Some((month, last)) = newest(directory)? {
+            writer.open = Some((month, Store::open(&month.file(directory))?));
+            writer.last = last;
+        }
+        Ok(writer)
+    }
+
+    /// The last position stored, 0 for none; every entry up to it is.
+    #[must_use]
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Every entry up to this position is stored durably; the journal may forget them.
+    #[must_use]
+    pub fn durable(&self) -> u64 {
+        self.durable
+    }
+
+    /// Stores the entries, which follow each other in journal order; those up to
+    /// [`Writer::last`] are passed over.
+    ///
+    /// One transaction for each run of entries of one month, in order. After an error the runs
+    /// before it are stored; the call can be repeated with the same entries.
+    pub fn append(&mut self, entries: &[Entry]) -> Result<Appended, HistoryError> {
+        let rows = entries
+            .iter()
+            .filter(|entry| entry.position > self.last)
+            .map(Row::from_entry)
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut appended = Appended::default();
+        let month_of = |row: &Row<'_>| Month::of(row.event.received_at);
+        for run in rows.chunk_by(|one, other| month_of(one) == month_of(other)) {
+            let [first, ..] = run else { continue };
+            let [.., last] = run else { continue };
+            self.store(month_of(first))?.append(run, last.position)?;
+            self.last = last.position;
+            appended.rows += run.len() as u64;
+            appended.unreadable += run.iter().filter(|row| row.unreadable).count() as u64;
+        }
+        Ok(appended)
+    }
+
+    /// Makes everything stored so far durable and returns [`Writer::durable`].
+    pub fn sync(&mut self) -> Result<u64, HistoryError> {
+        if let Some((_, store)) = &mut self.open
+            && self.durable < self.last
+        {
+            store.sync()?;
+            self.durable = self.last;
+        }
+        Ok(self.durable)
+    }
+
+    /// The month's file, open. Another one is synced first: were its last commits lost to a power
+    /// cut while this one's lived, the greatest cursor would pass over the lost rows.
+    fn store(&mut self, month: Month) -> Result<&mut Store, HistoryError> {
+        if self.open.as_ref().is_some_and(|(open, _)| *open != month) {
+            self.sync()?;
+            self.open = None;
+        }
+        let store = match self.open.take() {
+            Some((_, store)) => store,
+            None => Store::open(&month.file(&self.directory))?,
+        };
+        Ok(&mut self.open.insert((month, store)).1)
+    }
+
+    /// Syncs and folds the write-ahead log into the file.
+    pub(super) fn finish(mut self) -> Result<(), HistoryError> {
+        self.sync()?;
+        match &self.open {
+            Some((_, store)) => store.checkpoint(),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The file whose cursor is the greatest, and that cursor; none where all are empty.
+pub(super) fn newest(directory: &Path) -> Result<Option<(Month, u64)>, HistoryError> {
+    let mut newest: Option<(Month, u64)> = None;
+    for month in Month::list(directory)? {
+        let path = month.file(directory);
+        let last = store::last(&store::open_to_read(&path)?, &path)?;
+        if last > newest.map_or(0, |(_, last)| last) {
+            newest = Some((month, last));
+        }
+    }
+    Ok(newest)
+}
