@@ -2,3 +2,6 @@
 
 pub mod cli;
 pub mod history;
+pub mod journal;
+pub mod record;
+pub mod sink;

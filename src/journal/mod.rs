@@ -1,0 +1,61 @@
+//! The journal: opaque bytes, appended in batches, durable before anybody is told.
+//!
+//! This room is written as if it were its own crate: it knows neither events nor protocols.
+//!
+//! # Constraints
+//! - A position is handed out once, rises without gaps from 1, and is published only after the
+//!   `fdatasync` of its batch returned without an error.
+//! - The first failed write or sync is final: nothing is retried, nothing is published any more.
+//! - What recovery keeps was read from the disk, not from a page cache that may lie after a
+//!   failed sync.
+//! - An unfinished last batch is a crash remnant and is cut; anything else that does not fit its
+//!   checksum is damage and stops the start. Nothing is ever deleted because it is damaged.
+//!
+//! # Layout
+//! A directory holds segments, `NNNNNNNNNNNNNNNNNNNN.seg`, named by the first position that they
+//! may hold; `id` with the journal's 128-bit identity; `lock`; and at times one `*.spare`, the
+//! next segment, zero-filled ahead of use. A segment is
+//!
+//! ```text
+//! 0      header page: magic, format version, identity, first position, first position of the
+//!        segment before, chain value so far, CRC-32C; zeros up to 4096
+//! 4096   batch, batch, … ; zeros up to the end of the file
+//! batch  record, record, … , trailer
+//! record checksum u32, payload length u32, position u64, time i64 (ms since 1970), kind u8,
+//!        three zero bytes, payload
+//! ```
+//!
+//! All numbers are little-endian. The CRC-32C of a record covers everything behind the checksum
+//! field and starts from the checksum of the segment's header, so that a record of another segment
+//! never fits. A trailer is a record of kind 2 that bears the position of the last record of its
+//! batch; its payload is the number of records (u32), the bytes of the whole batch (u32), the chain
+//! value (32 bytes) and an end mark (u32) that ends in a byte which is not zero. The chain value
+//! is BLAKE3 over the value before it and all bytes of the batch's records. A batch without records marks a
+//! stop in good order.
+//!
+//! # Operation
+//! [`Journal`] appends: one write at a known offset, one `fdatasync`, then [`Published`] moves.
+//! A [`Commit`] can be had from [`Published`] alone. [`Reader`] follows from any position, in this
+//! process or another.
+//!
+//! A batch is written only after the one before it is durable, into a file that was zero there.
+//! So after a crash at most the last batch is incomplete, and where it is, it lacks its end or
+//! shows whole sectors of zeros. That is how a torn tail is told from damage; see `scan`.
+
+mod error;
+mod format;
+mod published;
+mod reader;
+mod recover;
+mod scan;
+mod segment;
+mod storage;
+mod writer;
+
+pub use error::{Damage, Flaw, JournalError};
+pub use format::RECORD_LEN_MAX;
+pub use published::{Commit, Published};
+pub use reader::{Entry, Reader};
+pub use recover::Recovery;
+pub use storage::{DiskStorage, Storage, StorageFile};
+pub use writer::{Appended, Journal, Options};

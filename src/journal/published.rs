@@ -1,0 +1,109 @@
+//! How far the journal is durable, and the token that shows it for one record.
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+/// Shows that a record is durable, or that the journal can take records (a pulse).
+///
+/// Neither `Copy` nor `Clone`, and made by [`Published`] alone.
+#[derive(Debug)]
+pub struct Commit {
+    position: u64,
+}
+
+impl Commit {
+    /// Place of the record; for a pulse the last durable one.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+}
+
+/// The shared view of the durable position. Cheap to clone and to ask, from any thread.
+#[derive(Clone, Debug)]
+pub struct Published {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// Every record up to here is durable. Never falls.
+    durable: AtomicU64,
+    health: AtomicU8,
+}
+
+const WELL: u8 = 0;
+const FULL: u8 = 1;
+const FAILED: u8 = 2;
+
+impl Published {
+    pub(super) fn new(durable: u64) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                durable: AtomicU64::new(durable),
+                health: AtomicU8::new(WELL),
+            }),
+        }
+    }
+
+    /// The last durable position; 0 while the journal is empty.
+    pub fn position(&self) -> u64 {
+        self.shared.durable.load(Ordering::Acquire)
+    }
+
+    /// Whether the journal can take records: no write or sync failed, and there is room.
+    pub fn healthy(&self) -> bool {
+        self.shared.health.load(Ordering::Acquire) == WELL
+    }
+
+    /// The token for a record; `None` while it is not durable or the journal is not healthy.
+    pub fn token(&self, position: u64) -> Option<Commit> {
+        (self.healthy() && position > 0 && position <= self.position())
+            .then_some(Commit { position })
+    }
+
+    /// A token that says no more than that the journal can take records, for link tests.
+    pub fn pulse(&self) -> Option<Commit> {
+        self.healthy().then(|| Commit {
+            position: self.position(),
+        })
+    }
+
+    /// Called by the journal alone, after the sync.
+    pub(super) fn advance(&self, position: u64) {
+        self.shared.durable.store(position, Ordering::Release);
+    }
+
+    /// For good.
+    pub(super) fn fail(&self) {
+        self.shared.health.store(FAILED, Ordering::Release);
+    }
+
+    /// Until there is room again; never hides a failure.
+    pub(super) fn full(&self, full: bool) {
+        let (from, to) = if full { (WELL, FULL) } else { (FULL, WELL) };
+        // A failure stays: the exchange does nothing then.
+        let _ =
+            (self.shared.health).compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_needs_durability_and_health() {
+        let published = Published::new(0);
+        assert!(published.token(0).is_none() && published.token(1).is_none());
+        assert_eq!(published.pulse().map(|c| c.position()), Some(0));
+        published.advance(2);
+        assert_eq!(published.token(2).map(|c| c.position()), Some(2));
+        assert!(published.token(3).is_none());
+        published.full(true);
+        assert!(published.token(2).is_none() && published.pulse().is_none());
+        published.full(false);
+        assert!(published.token(2).is_some());
+        published.fail();
+        published.full(false);
+        assert!(published.token(2).is_none() && published.pulse().is_none());
+    }
+}

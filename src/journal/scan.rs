@@ -1,0 +1,289 @@
+//! Reads the batches of one segment in order, and judges what stands where a batch should.
+//!
+//! The judgement rests on three facts: a segment is zero where nothing was written; a batch is
+//! written after the one before it is durable; a disk writes whole sectors. So a crash leaves at
+//! most one incomplete batch, the last one, and that one lacks its end or whole sectors. Whatever
+//! else does not fit its checksum was whole once, may have been acknowledged, and is damage.
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::error::{Damage, Flaw, JournalError};
+use super::format::{
+    Chain, HEADER_LEN, Head, Header, RECORD_HEAD, SECTOR, TRAILER_LEN, Trailer, chained,
+};
+use super::storage::{StorageFile, read_full};
+
+/// Bytes that are read at once.
+const WINDOW: usize = 256 << 10;
+
+/// Walks over the whole batches of one segment.
+pub(super) struct Scanner {
+    file: Arc<dyn StorageFile>,
+    name: String,
+    first: u64,
+    salt: u32,
+    /// Where the next batch starts in the file.
+    pub(super) offset: u64,
+    /// The position that the next record must bear.
+    pub(super) next: u64,
+    pub(super) chain: Chain,
+    /// Bytes of the file from `window_at`.
+    window: Vec<u8>,
+    window_at: u64,
+    records: Vec<RecordAt>,
+}
+
+/// Where a record of the current batch stands in the scanner's window.
+#[derive(Clone, Debug)]
+pub(super) struct RecordAt {
+    pub(super) position: u64,
+    pub(super) at_ms: i64,
+    body: Range<usize>,
+}
+
+/// What stands at the scanner's place.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// A whole batch; the scanner stands behind it now.
+    Batch {
+        /// It has no records: the writer stopped in good order here.
+        stop: bool,
+    },
+    /// No whole batch. `at` is the first byte that does not fit.
+    Broken { at: u64, position: u64, flaw: Flaw },
+}
+
+/// What follows the last whole batch of a segment.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Tail {
+    /// Nothing but zeros.
+    Blank,
+    /// The remains of a batch that was never acknowledged, up to `end`.
+    Torn { end: u64 },
+    /// Something that was whole once.
+    Damaged(Damage),
+}
+
+impl Scanner {
+    /// At the first batch of the segment with this header.
+    pub(super) fn new(file: Arc<dyn StorageFile>, header: &Header) -> Self {
+        Self {
+            file,
+            name: header.file_name(),
+            first: header.first,
+            salt: header.salt(),
+            offset: HEADER_LEN,
+            next: header.first,
+            chain: header.chain,
+            window: Vec::new(),
+            window_at: HEADER_LEN,
+            records: Vec::new(),
+        }
+    }
+
+    /// The records of the batch found last.
+    pub(super) fn records(&self) -> &[RecordAt] {
+        &self.records
+    }
+
+    /// The payload of one of [`Scanner::records`].
+    pub(super) fn body(&self, record: &RecordAt) -> &[u8] {
+        self.window.get(record.body.clone()).unwrap_or_default()
+    }
+
+    /// Whether this is the segment that starts at `first`.
+    pub(super) fn starts_at(&self, first: u64) -> bool {
+        self.first == first
+    }
+
+    /// Forgets what was read, so that bytes that were written meanwhile are seen.
+    pub(super) fn refresh(&mut self) {
+        self.window.clear();
+        self.window_at = self.offset;
+        self.records.clear();
+    }
+
+    /// Reads the next batch.
+    pub(super) fn next(&mut self) -> Result<Found, JournalError> {
+        self.records.clear();
+        self.drop_read();
+        let mut at = 0usize;
+        loop {
+            let position = self.next + self.records.len() as u64;
+            let place = self.offset + at as u64;
+            let broken = |flaw| Found::Broken {
+                at: place,
+                position,
+                flaw,
+            };
+            if self.fill(at + RECORD_HEAD)? < at + RECORD_HEAD {
+                return Ok(broken(Flaw::Missing));
+            }
+            let Some(head) = self.window.get(at..).and_then(Head::decode) else {
+                return Ok(broken(Flaw::Missing));
+            };
+            if head.is_blank() {
+                return Ok(broken(Flaw::Missing));
+            }
+            let len = match head.plausible() {
+                Ok(len) => len,
+                Err(flaw) => return Ok(broken(flaw)),
+            };
+            if self.fill(at + len)? < at + len {
+                return Ok(broken(Flaw::Length { found: head.len }));
+            }
+            let record = self.window.get(at..at + len).unwrap_or_default();
+            if let Err(flaw) = head.check(self.salt, record) {
+                return Ok(broken(flaw));
+            }
+            if head.is_trailer() {
+                let closed = self.close(&head, at);
+                return Ok(closed.map_or_else(broken, |stop| Found::Batch { stop }));
+            }
+            if head.position != position {
+                return Ok(broken(Flaw::Position {
+                    found: head.position,
+                }));
+            }
+            self.records.push(RecordAt {
+                position,
+                at_ms: head.at_ms,
+                body: at + RECORD_HEAD..at + len,
+            });
+            at += len;
+        }
+    }
+
+    /// Checks the trailer at `at` and moves behind it; tells whether the batch is a stop mark.
+    fn close(&mut self, head: &Head, at: usize) -> Result<bool, Flaw> {
+        let count = self.records.len();
+        let last = self.next + count as u64 - 1;
+        let batch = self.window.get(..at).unwrap_or_default();
+        let record = self.window.get(at..at + TRAILER_LEN).unwrap_or_default();
+        let trailer = Trailer::decode(record).ok_or(Flaw::Count)?;
+        if head.position != last {
+            return Err(Flaw::Position {
+                found: head.position,
+            });
+        }
+        if trailer.count as usize != count || trailer.batch_len as usize != at + TRAILER_LEN {
+            return Err(Flaw::Count);
+        }
+        let chain = chained(&self.chain, batch);
+        if chain != trailer.chain {
+            return Err(Flaw::Chain);
+        }
+        self.chain = chain;
+        self.next = last + 1;
+        self.offset += (at + TRAILER_LEN) as u64;
+        Ok(count == 0)
+    }
+
+    /// Drops the bytes before `offset` from the window.
+    fn drop_read(&mut self) {
+        let read = usize::try_from(self.offset - self.window_at).unwrap_or(usize::MAX);
+        self.window.drain(..read.min(self.window.len()));
+        self.window_at = self.offset;
+    }
+
+    /// Has at least `need` bytes in the window, unless the file ends; tells how many there are.
+    fn fill(&mut self, need: usize) -> Result<usize, JournalError> {
+        if self.window.len() < need {
+            let have = self.window.len();
+            self.window.resize(need.max(have + WINDOW), 0);
+            let at = self.window_at + have as u64;
+            let new = self.window.get_mut(have..).unwrap_or_default();
+            let read =
+                read_full(&*self.file, new, at).map_err(JournalError::io("read", &self.name))?;
+            self.window.truncate(have + read);
+        }
+        Ok(self.window.len())
+    }
+
+    /// Judges what stands from the scanner's place to the end of the file, after
+    /// [`Found::Broken`] with these values.
+    pub(super) fn judge(
+        &mut self,
+        at: u64,
+        position: u64,
+        flaw: Flaw,
+    ) -> Result<Tail, JournalError> {
+        let rest = self.rest()?;
+        let Some(end) = rest.iter().rposition(|byte| *byte != 0).map(|i| i + 1) else {
+            return Ok(Tail::Blank);
+        };
+        let rest = rest.get(..end).unwrap_or_default();
+        let bad = usize::try_from(at - self.offset).unwrap_or(usize::MAX);
+        if self.was_whole(rest, bad, flaw) {
+            return Ok(Tail::Damaged(Damage {
+                segment: self.name.clone(),
+                offset: at,
+                position,
+                flaw,
+            }));
+        }
+        Ok(Tail::Torn {
+            end: self.offset + end as u64,
+        })
+    }
+
+    /// Everything from the scanner's place to the end of the file.
+    fn rest(&self) -> Result<Vec<u8>, JournalError> {
+        let io = |error| JournalError::io("read", &self.name)(error);
+        let len = self.file.len().map_err(io)?.saturating_sub(self.offset);
+        let mut rest = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
+        let read = read_full(&*self.file, &mut rest, self.offset).map_err(io)?;
+        rest.truncate(read);
+        Ok(rest)
+    }
+
+    /// Whether `rest`, which starts at the scanner's place, ends in a byte that is not zero and
+    /// does not fit from `bad` on, was a whole batch once (or has one behind it).
+    fn was_whole(&self, rest: &[u8], bad: usize, flaw: Flaw) -> bool {
+        match flaw {
+            // Checksums hold, so every sector is there: somebody changed or moved records.
+            Flaw::Chain | Flaw::Count | Flaw::Position { .. } => return true,
+            _ => {}
+        }
+        let mut trailers = self.trailers(rest);
+        if let Some((end, batch_len)) = trailers.next() {
+            let another = trailers.next().is_some();
+            return another || batch_len != end || !self.lacks_sector(rest, bad, end);
+        }
+        // No trailer fits. A trailer that was written to its last byte still ends the rest.
+        bad + TRAILER_LEN == rest.len() && !self.lacks_sector(rest, bad, rest.len())
+    }
+
+    /// The trailers in `rest` whose checksums fit: where each ends, and the length of its batch.
+    fn trailers<'r>(&self, rest: &'r [u8]) -> impl Iterator<Item = (usize, usize)> + use<'r> {
+        let salt = self.salt;
+        rest.windows(TRAILER_LEN)
+            .enumerate()
+            .filter_map(move |(at, record)| {
+                let head = Head::decode(record)?;
+                if !head.is_trailer() || head.plausible() != Ok(TRAILER_LEN) {
+                    return None;
+                }
+                let trailer = Trailer::decode(record)?;
+                head.check(salt, record).ok()?;
+                Some((at + TRAILER_LEN, trailer.batch_len as usize))
+            })
+    }
+
+    /// Whether the part of some sector that lies in `rest[..end]` is all zero and reaches behind
+    /// `bad`, so that a crash may have kept it from the disk.
+    fn lacks_sector(&self, rest: &[u8], bad: usize, end: usize) -> bool {
+        let into = usize::try_from(self.offset % SECTOR as u64).unwrap_or(0);
+        let mut start = 0;
+        let mut stop = SECTOR - into;
+        while start < end {
+            let piece = rest.get(start..stop.min(end)).unwrap_or_default();
+            if stop > bad && piece.iter().all(|byte| *byte == 0) {
+                return true;
+            }
+            start = stop;
+            stop += SECTOR;
+        }
+        false
+    }
+}
