@@ -5,14 +5,18 @@
 #![no_std]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 mod event;
+pub mod tables;
 mod time;
 mod words;
 
 pub use event::{
     Authenticity, Code, Event, Extended, Location, Media, Modifier, Part, Path, Raw, Repeat, Value,
 };
+pub use tables::{AddressKind, Meaning, classify_cid, classify_sia};
 pub use time::{Timestamp, TimestampError};
 pub use words::{
     Category, Grade, Kind, MediaKind, PathRole, Priority, Scheme, SuspectReason, Transport,
