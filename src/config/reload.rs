@@ -1,0 +1,125 @@
+//! What changed between two configurations, and which of it a running gateway can take over.
+use super::schema::SECTIONS;
+use super::{Config, Listener};
+
+/// One difference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// `section.key`, or `listener NAME`.
+    pub what: String,
+    /// The old value as it would stand in the file; absent where there was none.
+    pub old: Option<String>,
+    /// The new value.
+    pub new: Option<String>,
+    /// Whether SIGHUP applies it; otherwise it needs a restart.
+    pub applied: bool,
+}
+
+/// Every difference between two configurations, in the order of the reference.
+#[must_use]
+pub fn reload(old: &Config, new: &Config) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for section in SECTIONS.iter().filter(|section| !section.repeated) {
+        for key in section.keys {
+            let (before, after) = (
+                old.show(section.name, key.name),
+                new.show(section.name, key.name),
+            );
+            if before != after {
+                changes.push(Change {
+                    what: format!("{}.{}", section.name, key.name),
+                    old: before,
+                    new: after,
+                    applied: key.reload,
+                });
+            }
+        }
+    }
+    listeners(&old.listeners, &new.listeners, &mut changes);
+    changes
+}
+
+/// Listeners by name: each that came, went, or is another one.
+fn listeners(old: &[Listener], new: &[Listener], changes: &mut Vec<Change>) {
+    let by_name = |list: &[Listener], name: &str| list.iter().find(|one| one.name == name).cloned();
+    let gone = old.iter().filter(|one| by_name(new, &one.name).is_none());
+    for name in gone.chain(new).map(|one| one.name.as_str()) {
+        let (before, after) = (by_name(old, name), by_name(new, name));
+        if before != after {
+            changes.push(Change {
+                what: format!("listener {name}"),
+                old: before.as_ref().map(brief),
+                new: after.as_ref().map(brief),
+                applied: false,
+            });
+        }
+    }
+}
+
+fn brief(listener: &Listener) -> String {
+    let keys = super::listener::SECTION.keys.iter();
+    let shown = keys.filter_map(|key| Some(format!("{} = {}", key.name, listener.show(key.name)?)));
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+impl std::fmt::Display for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let side = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
+        let outcome = if self.applied {
+            "applied"
+        } else {
+            "needs a restart"
+        };
+        write!(
+            f,
+            "{}: {} -> {}: {outcome}",
+            self.what,
+            side(&self.old),
+            side(&self.new)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Config {
+        Config::parse("larm.toml", text).unwrap()
+    }
+
+    #[test]
+    fn the_same_is_no_change() {
+        assert_eq!(reload(&Config::default(), &Config::default()), Vec::new());
+    }
+
+    #[test]
+    fn says_what_is_applied_and_what_needs_a_restart() {
+        let new = parse("[log]\nlevel = \"debug\"\nformat = \"json\"\n[queue]\nalarms = 99\n");
+        let told: Vec<String> = reload(&Config::default(), &new)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "queue.alarms: 8192 -> 99: needs a restart",
+                "log.level: \"info\" -> \"debug\": applied",
+                "log.format: \"auto\" -> \"json\": needs a restart",
+            ]
+        );
+    }
+
+    #[test]
+    fn listeners_are_compared_by_name() {
+        let one = parse("[[listener]]\nname = \"a\"\naddress = \"127.0.0.1:1\"\n");
+        let two = parse(
+            "[[listener]]\nname = \"b\"\naddress = \"127.0.0.1:2\"\n[[listener]]\nname = \"a\"\naddress = \"127.0.0.1:3\"\n",
+        );
+        let changes = reload(&one, &two);
+        let names: Vec<&str> = changes.iter().map(|change| change.what.as_str()).collect();
+        assert_eq!(names, ["listener b", "listener a"]);
+        assert!(changes.iter().all(|change| !change.applied));
+        assert!(changes[1].to_string().contains("127.0.0.1:1"));
+    }
+}
