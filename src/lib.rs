@@ -1,5 +1,6 @@
 //! larm: an alarm receiving gateway that acknowledges an alarm only when it is on disk.
 
+pub mod accounts;
 pub mod cli;
 pub mod config;
 pub mod history;
