@@ -289,7 +289,9 @@ pub(crate) fn named(tokens: &[Token]) -> Vec<Named> {
     let mut found = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
-        if tokens[at].text == "use" {
+        // `use<…>` in a type captures lifetimes and imports nothing.
+        let imports = tokens.get(at + 1).is_some_and(|token| token.text != "<");
+        if tokens[at].text == "use" && imports {
             at += 1 + use_tree(&tokens[at + 1..], &[], &mut found);
         } else if tokens[at].is_word() {
             let (parts, len) = path(&tokens[at..]);
@@ -347,7 +349,9 @@ fn use_tree(tokens: &[Token], before: &[String], found: &mut Vec<Named>) -> usiz
         }
         return end + 1;
     }
-    found.push(Named { parts: whole, line });
+    if !whole.is_empty() {
+        found.push(Named { parts: whole, line });
+    }
     // A star, or `as` and a name.
     at + tokens[at.min(tokens.len())..]
         .iter()
@@ -379,9 +383,11 @@ mod tests {
     #[test]
     fn use_trees_are_spread_out() {
         assert_eq!(
-            paths("pub use a::{b, c::{d as e, f::*}, self}; use ::g::h; let x = i::j(k::l);"),
+            paths(
+                "pub use a::{b, c::{d as e, f::*}, self}; use ::g::h; let x = i::j(k::l); fn f() -> impl m::N + use<'_, T> {}"
+            ),
             [
-                "a::b", "a::c::d", "a::c::f", "a::self", "g::h", "i::j", "k::l"
+                "a::b", "a::c::d", "a::c::f", "a::self", "g::h", "i::j", "k::l", "m::N"
             ]
         );
     }
