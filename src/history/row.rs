@@ -5,6 +5,7 @@ use larm_event::{Event, Raw, SuspectReason, Timestamp};
 use uuid::Uuid;
 
 use super::HistoryError;
+use crate::record::{self, RecordError};
 
 /// One journal entry: what the history is filled from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +27,7 @@ impl Entry {
     pub fn event(&self) -> Event {
         match decode(self.position, &self.payload) {
             Ok((event, _)) => event,
-            Err(reason) => unreadable(self, &reason),
+            Err(reason) => unreadable(self, &reason.to_string()),
         }
     }
 }
@@ -47,7 +48,7 @@ impl<'a> Row<'a> {
         let (event, json, unreadable) = match decode(entry.position, &entry.payload) {
             Ok((event, json)) => (event, Cow::Borrowed(json), false),
             Err(reason) => {
-                let mut event = unreadable(entry, &reason);
+                let mut event = unreadable(entry, &reason.to_string());
                 event.position = None;
                 let json = serde_json::to_string(&event).map_err(|error| HistoryError::Json {
                     position: entry.position,
@@ -65,20 +66,10 @@ impl<'a> Row<'a> {
     }
 }
 
-/// First byte of a payload whose rest is the record as JSON, without `position`.
-const VERSION_JSON: u8 = 1;
-
 /// The record and its JSON text, or why there is none.
-fn decode(position: u64, payload: &[u8]) -> Result<(Event, &str), String> {
-    let json = match payload {
-        [VERSION_JSON, json @ ..] => json,
-        [version, ..] => return Err(format!("format {version} is not known")),
-        [] => return Err("it is empty".to_owned()),
-    };
-    let json = std::str::from_utf8(json).map_err(|error| error.to_string())?;
-    let mut event: Event = serde_json::from_str(json).map_err(|error| error.to_string())?;
-    event.position = Some(position);
-    Ok((event, json))
+fn decode(position: u64, payload: &[u8]) -> Result<(Event, &str), RecordError> {
+    let json = record::json(position, payload)?;
+    Ok((record::decode(position, payload)?, json))
 }
 
 /// The record for an entry that is none. The same entry always gives the same record.

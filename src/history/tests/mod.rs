@@ -42,12 +42,10 @@ fn event(n: u64, received_at_ms: i64) -> Event {
 }
 
 fn entry(position: u64, event: &Event) -> Entry {
-    let mut payload = vec![1];
-    serde_json::to_writer(&mut payload, event).unwrap();
     Entry {
         position,
         at_ms: event.received_at.as_millis(),
-        payload,
+        payload: crate::record::encode(event, None),
     }
 }
 

@@ -92,7 +92,7 @@ fn an_entry_that_is_no_record_is_kept_and_the_next_follows() {
     let directory = tempfile::tempdir().unwrap();
     let mut journal = entries(0, 9, LATE_NOVEMBER_MS, 10);
     journal[3].payload = b"\x07not of this version".to_vec();
-    journal[5].payload = b"\x01{\"kind\":\"alarm\"}".to_vec();
+    journal[5].payload = b"\x01\x00{\"kind\":\"alarm\"}".to_vec();
     let mut writer = Writer::open(directory.path()).unwrap();
     let appended = writer.append(&journal).unwrap();
     assert_eq!((appended.rows, appended.unreadable), (9, 2));
