@@ -16,7 +16,16 @@ use crate::words::{
 /// adds `id`, `node`, `received_at`, `path`, `clock_offset_ms` and, once it is durable, `position`.
 /// Absent values are left out of the JSON. All texts are free of raw control characters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(
+        description = "One thing that a transmitter reported, normalised. Absent values are left \
+                       out; nothing is ever null. All texts are free of raw control characters. \
+                       The form only grows: expect further fields, and further words where a \
+                       word is one of a list."
+    )
+)]
 pub struct Event {
     /// UUIDv7; the idempotency key for everybody downstream.
     pub id: Uuid,
@@ -312,8 +321,8 @@ impl schemars::JsonSchema for Raw {
 }
 
 impl Event {
-    /// A record with nothing known but the carrier: kind and category unknown, log priority,
-    /// plain, no code. The protocol crate and then the gateway fill it.
+    /// A record with nothing known but the carrier: kind unknown, category other, priority of a
+    /// fault, plain, no code. The protocol crate and then the gateway fill it.
     #[must_use]
     pub fn draft(protocol: String) -> Self {
         Self {

@@ -9,6 +9,8 @@ extern crate alloc;
 extern crate std;
 
 mod event;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod tables;
 mod time;
 mod words;

@@ -126,7 +126,7 @@ words! {
 }
 
 words! {
-    /// Why an event is graded [`Grade::Suspect`].
+    /// Why an event is graded `suspect`.
     SuspectReason {
         /// A clear frame from an account that has a key.
         Downgrade = "downgrade",

@@ -1,0 +1,4 @@
+//! The JSON form of the record is a contract with everybody downstream: these tests hold it.
+mod build;
+mod json;
+mod schema;
