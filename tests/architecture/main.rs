@@ -6,8 +6,9 @@
 
 mod book;
 mod finding;
+mod habits;
+mod imports;
 mod packages;
-mod rules;
 mod scan;
 mod tracked;
 
@@ -20,24 +21,29 @@ fn packages_depend_only_on_what_the_house_allows() {
 
 #[test]
 fn sources_import_only_what_the_house_allows() {
-    none(&each_source(rules::imports));
+    none(&each_source(imports::imports));
+}
+
+#[test]
+fn no_two_rooms_know_each_other() {
+    none(&imports::cycles(&tracked::sources()));
 }
 
 #[test]
 fn sources_keep_the_house_rules() {
-    none(&each_source(rules::habits));
+    none(&each_source(habits::habits));
 }
 
 #[test]
 fn the_proof_of_durability_is_made_in_one_place() {
     let sources = tracked::sources();
-    none(&rules::proof(&sources));
+    none(&habits::proof(&sources));
 }
 
 #[test]
 fn the_protocol_crates_cannot_reach_a_clock_a_file_or_a_socket() {
     let sources = tracked::sources();
-    none(&rules::no_std(&sources));
+    none(&habits::no_std(&sources));
 }
 
 #[test]
@@ -45,7 +51,7 @@ fn nothing_names_a_machine() {
     none(
         &tracked::texts()
             .iter()
-            .flat_map(rules::machine)
+            .flat_map(habits::machine)
             .collect::<Vec<_>>(),
     );
 }

@@ -4,7 +4,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::finding::Finding;
-use crate::rules;
+use crate::imports;
 use crate::tracked;
 
 /// One package of the workspace, as `cargo metadata` shows it.
@@ -129,13 +129,13 @@ fn check_one(package: &Package, members: &[&str]) -> Vec<Finding> {
             ));
         }
     }
-    let Some(allowed) = rules::members_allowed(&package.name) else {
+    let Some(allowed) = imports::members_allowed(&package.name) else {
         return findings;
     };
     for dependency in &package.dependencies {
         let member =
             members.contains(&dependency.as_str()) && !allowed.contains(&dependency.as_str());
-        let outside = rules::NEVER_IN_A_PROTOCOL.contains(&dependency.as_str());
+        let outside = imports::NEVER_IN_A_PROTOCOL.contains(&dependency.as_str());
         if member || outside {
             let found = format!("{} depends on {dependency}", package.name);
             let allowed =
