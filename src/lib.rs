@@ -2,8 +2,16 @@
 
 pub mod accounts;
 pub mod cli;
+pub mod clock;
 pub mod config;
+pub mod conn;
+pub mod entropy;
+pub mod explain;
 pub mod history;
+pub mod intake;
 pub mod journal;
+pub mod listen;
+pub mod logging;
+pub mod metrics;
 pub mod record;
 pub mod sink;

@@ -1,0 +1,439 @@
+//! Intake: stamps what a session received, recognises repeats, and queues it for the journal.
+//!
+//! The way through: quota and policy, then identity, then a lane. Whatever happens, the caller gets
+//! an [`Outcome`] and later turns it into a verdict with [`Intake::settle`]; a ticket that is
+//! dropped on the way means silence.
+mod identify;
+mod quota;
+mod settle;
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use larm_carrier::{Accounts, FrameVerdict, Identity, Intent, Moment, Request};
+use larm_event::{Event, Kind, Part, Path, PathRole, Priority, Timestamp, Transport};
+use uuid::Uuid;
+
+pub use identify::{Finding, Repeats};
+pub use quota::{Quota, QuotaLimits};
+
+use crate::accounts::Snapshot;
+use crate::entropy;
+use crate::journal::Published;
+use crate::metrics::{Fate, Metrics};
+use crate::record;
+use crate::sink::{Entry, Lane, Lanes, Slot};
+
+/// Windows of repeats are kept apart by account, so that connections seldom wait for each other.
+const SHARDS: usize = 16;
+
+/// What the owner may change while the gateway runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Frames of accounts that are not in the register are recorded but not acknowledged.
+    pub hold_unknown: bool,
+    /// How long a frame may wait for the disk before its answer is silence.
+    pub ack_deadline: Duration,
+    /// How long a repeat is recognised.
+    pub repeat_window: Duration,
+    /// What is recorded of frames that nobody vouches for.
+    pub quota: QuotaLimits,
+}
+
+/// Where a frame came from.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The listener's name.
+    pub listener: Arc<str>,
+    /// Stream or datagram.
+    pub transport: Transport,
+    /// The sender's address.
+    pub peer: SocketAddr,
+    /// The role of this listener's path, where configured.
+    pub role: Option<PathRole>,
+}
+
+/// What has to happen before a request can be answered.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Nothing will be said.
+    Silence,
+    /// A link test: answered as long as the journal is able to take alarms.
+    Pulse,
+    /// Answered once this is durable.
+    Wait {
+        /// What makes it durable.
+        on: Awaited,
+        /// It repeats an earlier frame.
+        repeat: bool,
+    },
+    /// There was no room.
+    Overloaded,
+}
+
+/// What an answer waits for.
+#[derive(Clone, Debug)]
+pub enum Awaited {
+    /// Completed by the sink.
+    Slot(Arc<Slot>),
+    /// Durable since before this gateway started, at this position.
+    Durable(u64),
+}
+
+/// A request on its way to its answer.
+#[derive(Debug)]
+pub struct Taken<T> {
+    /// The session's ticket.
+    pub ticket: T,
+    /// What the answer waits for.
+    pub outcome: Outcome,
+    /// When the last byte was read.
+    pub received: Moment,
+}
+
+/// A repeat that was recognised, for the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The event that was repeated.
+    pub event: Uuid,
+    /// When the repeat came.
+    pub at: Timestamp,
+    /// The path it came on, as `listener/transport`.
+    pub path: String,
+}
+
+/// Told about repeats; must not block.
+pub type RepeatHook = Box<dyn Fn(Seen) + Send + Sync>;
+
+/// What the intake works with.
+pub struct Parts {
+    /// Name of this gateway.
+    pub node: String,
+    /// Towards the sink.
+    pub lanes: Lanes,
+    /// What is durable.
+    pub published: Published,
+    /// The register as it is now.
+    pub accounts: Arc<ArcSwap<Snapshot>>,
+    /// The counters.
+    pub metrics: Arc<Metrics>,
+    /// Told about each repeat.
+    pub on_repeat: RepeatHook,
+    /// Most frames that the windows of repeats hold.
+    pub repeats_max: usize,
+}
+
+/// The way from a session to the queue; one for the whole gateway.
+pub struct Intake {
+    parts: Parts,
+    rules: ArcSwap<Rules>,
+    repeats: [Mutex<Repeats<Awaited>>; SHARDS],
+    quota: Quota,
+    /// Frames whose answer is being waited for.
+    waiting: AtomicU64,
+}
+
+impl Intake {
+    /// An intake with empty windows; see [`Intake::remember`] for filling them at start.
+    #[must_use]
+    pub fn new(parts: Parts, rules: Rules) -> Self {
+        let each = parts.repeats_max.div_ceil(SHARDS);
+        Self {
+            repeats: std::array::from_fn(|_| Mutex::new(Repeats::new(rules.repeat_window, each))),
+            rules: ArcSwap::from_pointee(rules),
+            parts,
+            quota: Quota::default(),
+            waiting: AtomicU64::new(0),
+        }
+    }
+
+    /// Applies new rules to everything that comes from now on.
+    pub fn set_rules(&self, rules: Rules) {
+        for shard in &self.repeats {
+            lock(shard).resize(rules.repeat_window);
+        }
+        self.rules.store(Arc::new(rules));
+    }
+
+    /// Puts an event that is already durable into the window, as when the gateway starts.
+    pub fn remember(&self, identity: &Identity, at: Duration, id: Uuid, position: u64) {
+        self.shard(identity)
+            .remember(identity, at, id, Awaited::Durable(position));
+    }
+
+    /// How long a repeat is recognised.
+    pub fn repeat_window(&self) -> Duration {
+        self.rules.load().repeat_window
+    }
+
+    /// Frames in the windows of repeats.
+    pub fn repeats_len(&self) -> usize {
+        self.repeats.iter().map(|shard| lock(shard).len()).sum()
+    }
+
+    /// Frames whose answer is being waited for.
+    pub fn waiting(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// The register as it is now, for a session's look-ups.
+    pub fn accounts(&self) -> Arc<Snapshot> {
+        self.parts.accounts.load_full()
+    }
+
+    /// The counters.
+    pub fn metrics(&self) -> &Metrics {
+        &self.parts.metrics
+    }
+
+    /// Takes one request in. Never waits.
+    pub fn take<T>(&self, mut request: Request<'_, T>, origin: &Origin, now: Moment) -> Taken<T> {
+        let (outcome, fate) = self.decide(&mut request, origin, now);
+        self.parts.metrics.frame(request.verdict);
+        self.parts.metrics.fate(fate);
+        Taken {
+            ticket: request.ticket,
+            outcome,
+            received: now,
+        }
+    }
+
+    fn decide<T>(
+        &self,
+        request: &mut Request<'_, T>,
+        origin: &Origin,
+        now: Moment,
+    ) -> (Outcome, Fate) {
+        let rules = self.rules.load();
+        if request.events.is_empty() {
+            return self.without_record(request, &rules);
+        }
+        if !self.parts.published.healthy() {
+            return (Outcome::Silence, Fate::JournalDown);
+        }
+        let vouched = request.verdict == FrameVerdict::Ok && request.intent != Intent::Withhold;
+        if !vouched && !self.quota.take(rules.quota, origin.peer.ip(), now.mono) {
+            return (Outcome::Silence, Fate::OverQuota);
+        }
+        let held = rules.hold_unknown && !request.known;
+        let (on, fate) = self.identify_and_queue(request, origin, now);
+        let Some(on) = on else {
+            return (Outcome::Overloaded, fate);
+        };
+        if request.intent == Intent::Withhold {
+            (
+                Outcome::Silence,
+                if fate == Fate::Repeat {
+                    fate
+                } else {
+                    Fate::Withheld
+                },
+            )
+        } else if held {
+            (
+                Outcome::Silence,
+                if fate == Fate::Repeat {
+                    fate
+                } else {
+                    Fate::Held
+                },
+            )
+        } else {
+            (
+                Outcome::Wait {
+                    on,
+                    repeat: fate == Fate::Repeat,
+                },
+                fate,
+            )
+        }
+    }
+
+    fn without_record<T>(&self, request: &Request<'_, T>, rules: &Rules) -> (Outcome, Fate) {
+        if !request.link_test && request.intent == Intent::Withhold {
+            (Outcome::Silence, Fate::ForeignReply)
+        } else if request.intent == Intent::Withhold {
+            (Outcome::Silence, Fate::Withheld)
+        } else if rules.hold_unknown && !request.known {
+            (Outcome::Silence, Fate::Held)
+        } else if self.parts.published.healthy() {
+            (Outcome::Pulse, Fate::LinkTest)
+        } else {
+            (Outcome::Silence, Fate::JournalDown)
+        }
+    }
+
+    /// Looks the frame up and queues it when it is new, under one short lock: between look-up and
+    /// remembering no other connection may find the same frame new.
+    fn identify_and_queue<T>(
+        &self,
+        request: &mut Request<'_, T>,
+        origin: &Origin,
+        now: Moment,
+    ) -> (Option<Awaited>, Fate) {
+        let identity = answered_alike(&request.identity, request.intent);
+        let mut repeats = self.shard(&identity);
+        let may_repeat = match repeats.find(&identity, now.mono) {
+            Finding::Repeat { of, earlier } => {
+                drop(repeats);
+                self.tell_repeat(earlier, origin, now);
+                return (Some(of), Fate::Repeat);
+            }
+            Finding::MayRepeat { earlier } => Some(earlier),
+            Finding::New => None,
+        };
+        let id = entropy::event_id(now.utc);
+        let slot = Slot::new();
+        repeats.remember(&identity, now.mono, id, Awaited::Slot(Arc::clone(&slot)));
+        drop(repeats);
+        let stamp = Stamp {
+            node: &self.parts.node,
+            id,
+            may_repeat,
+            origin,
+            now,
+        };
+        let (records, lane) = stamp.records(request, &identity);
+        if self
+            .parts
+            .lanes
+            .push(Entry::new(records, Arc::clone(&slot)), lane)
+            .is_err()
+        {
+            // The entry that came back fails its slot, so a repeat that joined meanwhile does not
+            // wait for ever.
+            self.shard(&identity).forget(&identity, id);
+            return (None, Fate::Overloaded);
+        }
+        (
+            Some(Awaited::Slot(slot)),
+            if may_repeat.is_some() {
+                Fate::PossibleRepeat
+            } else {
+                Fate::New
+            },
+        )
+    }
+
+    fn tell_repeat(&self, event: Uuid, origin: &Origin, now: Moment) {
+        let path = format!("{}/{}", origin.listener, origin.transport);
+        (self.parts.on_repeat)(Seen {
+            event,
+            at: now.utc,
+            path,
+        });
+    }
+
+    fn shard(&self, identity: &Identity) -> MutexGuard<'_, Repeats<Awaited>> {
+        let index = usize::from(identity.account[0]) % SHARDS;
+        lock(&self.repeats[index])
+    }
+}
+
+impl Accounts for Intake {
+    fn find(
+        &self,
+        receiver: Option<&str>,
+        line: Option<&str>,
+        account: &str,
+    ) -> Option<Arc<larm_carrier::Policy>> {
+        self.parts.accounts.load().find(receiver, line, account)
+    }
+}
+
+/// A window is plain data: a panic while it was held leaves at worst one entry too many.
+fn lock<T>(shard: &Mutex<T>) -> MutexGuard<'_, T> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A frame that was refused and the same frame that is accepted later (its clock was set, its key
+/// was entered) are not each other's repeats: the digest takes the intent in.
+fn answered_alike(identity: &Identity, intent: Intent) -> Identity {
+    let mut content = identity.content;
+    content[15] ^= match intent {
+        Intent::Accept => 0,
+        Intent::Correct => 1,
+        Intent::Decline => 2,
+        Intent::Withhold => 3,
+    };
+    Identity {
+        content,
+        ..*identity
+    }
+}
+
+/// What the gateway knows of a frame and the frame does not.
+struct Stamp<'a> {
+    node: &'a str,
+    id: Uuid,
+    may_repeat: Option<Uuid>,
+    origin: &'a Origin,
+    now: Moment,
+}
+
+impl Stamp<'_> {
+    /// The records of a request, in order, and the lane they belong in.
+    fn records<T>(
+        &self,
+        request: &mut Request<'_, T>,
+        identity: &Identity,
+    ) -> (Vec<Vec<u8>>, Lane) {
+        let drafts = std::mem::take(&mut request.events);
+        let of = u16::try_from(drafts.len()).unwrap_or(u16::MAX);
+        let mut lane = Lane::Rest;
+        let mut records = Vec::with_capacity(drafts.len());
+        for (index, mut event) in (1u16..).zip(drafts) {
+            self.fill(&mut event, request, identity);
+            event.id = if index == 1 {
+                self.id
+            } else {
+                entropy::event_id(self.now.utc)
+            };
+            event.part = (of > 1).then_some(Part { index, of });
+            if is_urgent(&event) {
+                lane = Lane::Alarms;
+            }
+            records.push(record::encode(
+                &event,
+                (index == 1).then_some((identity, of)),
+            ));
+        }
+        (records, lane)
+    }
+
+    fn fill<T>(&self, event: &mut Event, request: &Request<'_, T>, identity: &Identity) {
+        self.node.clone_into(&mut event.node);
+        event.received_at = self.now.utc;
+        event.clock_offset_ms = identity
+            .sent_at
+            .map(|sent| sent.as_millis() - self.now.utc.as_millis());
+        event.account_known = request.known;
+        let number = event.path.take().and_then(|path| path.number);
+        event.path = Some(Path {
+            listener: self.origin.listener.to_string(),
+            transport: self.origin.transport,
+            peer: self.origin.peer.to_string(),
+            role: self.origin.role,
+            number,
+        });
+        if let Some(earlier) = self.may_repeat {
+            event.repeat = Some(larm_event::Repeat {
+                seen: None,
+                paths: Vec::new(),
+                possible_repeat_of: Some(earlier),
+            });
+        }
+        if event.raw.is_empty() {
+            event.raw = larm_event::Raw(request.frame.to_vec());
+        }
+    }
+}
+
+/// Whether an event goes ahead of the rest: alarms, what may be one, and everything of the two
+/// highest priorities.
+fn is_urgent(event: &Event) -> bool {
+    matches!(event.kind, Kind::Alarm | Kind::Unknown) || event.priority <= Priority::PROPERTY
+}

@@ -1,0 +1,251 @@
+//! Listeners: sockets opened with clear errors, connections accepted with backoff, every
+//! conversation in a set that is waited for.
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use larm_carrier::Session;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::task::JoinSet;
+
+use crate::conn::{self, Admission, Shared};
+use crate::metrics::Link;
+
+/// Connections that may wait to be accepted while the gateway is busy; the kernel caps it further.
+const BACKLOG: i32 = 4_096;
+
+/// Room for datagrams that come faster than they are read; the kernel caps it further.
+const UDP_BUFFER_LEN: usize = 8 << 20;
+
+/// A listener could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Somebody else has the port.
+    #[error(
+        "{address} is in use by another program: stop it, or give this listener another port (`ss -lnp` shows who has it)"
+    )]
+    InUse {
+        /// The wanted address.
+        address: SocketAddr,
+    },
+    /// A port below 1024 without the right to it.
+    #[error(
+        "not allowed to listen on {address}: ports below 1024 need the capability CAP_NET_BIND_SERVICE"
+    )]
+    Denied {
+        /// The wanted address.
+        address: SocketAddr,
+    },
+    /// The address belongs to no interface of this machine.
+    #[error(
+        "{address} is no address of this machine: write one of its own, or 0.0.0.0 or [::] for all"
+    )]
+    NotOurs {
+        /// The wanted address.
+        address: SocketAddr,
+    },
+    /// Anything else that the system said.
+    #[error("cannot listen on {address}: {source}")]
+    Other {
+        /// The wanted address.
+        address: SocketAddr,
+        /// The system's words.
+        source: io::Error,
+    },
+}
+
+impl ListenError {
+    fn from_io(address: SocketAddr, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::AddrInUse => Self::InUse { address },
+            io::ErrorKind::PermissionDenied => Self::Denied { address },
+            io::ErrorKind::AddrNotAvailable => Self::NotOurs { address },
+            _ => Self::Other { address, source },
+        }
+    }
+}
+
+/// Opens a TCP listener. Port 0 takes a free one.
+pub fn open_tcp(address: SocketAddr) -> Result<TcpListener, ListenError> {
+    let open = || {
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
+        only_v6(&socket, address)?;
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        TcpListener::from_std(socket.into())
+    };
+    open().map_err(|source| ListenError::from_io(address, source))
+}
+
+/// Opens a UDP socket. Port 0 takes a free one.
+pub fn open_udp(address: SocketAddr) -> Result<UdpSocket, ListenError> {
+    let open = || {
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::DGRAM,
+            Some(Protocol::UDP),
+        )?;
+        only_v6(&socket, address)?;
+        socket.set_nonblocking(true)?;
+        // A smaller buffer than wished for is no reason not to start.
+        drop(socket.set_recv_buffer_size(UDP_BUFFER_LEN));
+        socket.bind(&address.into())?;
+        UdpSocket::from_std(socket.into())
+    };
+    open().map_err(|source| ListenError::from_io(address, source))
+}
+
+/// An IPv6 listener takes IPv6 only, so that `0.0.0.0` and `[::]` can stand side by side.
+fn only_v6(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    if address.is_ipv6() {
+        socket.set_only_v6(true)
+    } else {
+        Ok(())
+    }
+}
+
+/// Accepts connections until the gateway drains, then waits for the conversations to end.
+pub async fn serve_tcp<S: Session>(
+    listener: TcpListener,
+    make: impl Fn() -> S + Send + 'static,
+    admission: Arc<Admission>,
+    shared: Arc<Shared>,
+) -> io::Result<()> {
+    let mut conversations = JoinSet::new();
+    let mut backoff = Backoff::default();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shared.stop.cancelled() => break,
+            Some(done) = conversations.join_next(), if !conversations.is_empty() => {
+                ended(&shared, done);
+                continue;
+            }
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                backoff = Backoff::default();
+                admit(stream, peer, &make, &admission, &shared, &mut conversations);
+            }
+            Err(error) => {
+                shared.intake.metrics().link(Link::AcceptFailed);
+                tracing::error!(listener = %shared.name, %error, "cannot accept connections");
+                tokio::time::sleep(backoff.next()).await;
+            }
+        }
+    }
+    drop(listener);
+    while let Some(done) = conversations.join_next().await {
+        ended(&shared, done);
+    }
+    Ok(())
+}
+
+fn admit<S: Session>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    make: &impl Fn() -> S,
+    admission: &Arc<Admission>,
+    shared: &Arc<Shared>,
+    conversations: &mut JoinSet<()>,
+) {
+    let metrics = shared.intake.metrics();
+    let place = match admission.admit(peer.ip()) {
+        Ok((place, _)) => place,
+        Err(not) => {
+            let link = match not {
+                conn::NotAdmitted::Full => Link::RefusedFull,
+                conn::NotAdmitted::PeerFull => Link::RefusedPeer,
+            };
+            metrics.link(link);
+            shared.notice.link(&shared.name, peer, link.as_str());
+            return;
+        }
+    };
+    // Without it a reply could wait for the acknowledgement of the one before.
+    if stream.set_nodelay(true).is_err() {
+        metrics.link(Link::Failed);
+        return;
+    }
+    // Finds out about peers that vanished without a word, long before the idle time is over.
+    let keepalive = socket2::TcpKeepalive::new()
+        .with_time(Duration::from_mins(2))
+        .with_interval(Duration::from_secs(30));
+    drop(SockRef::from(&stream).set_tcp_keepalive(&keepalive));
+    metrics.link(Link::Accepted);
+    metrics.connections_open(1);
+    conversations.spawn(conn::tcp::serve(
+        stream,
+        peer,
+        make(),
+        place,
+        Arc::clone(shared),
+    ));
+}
+
+fn ended(shared: &Shared, done: Result<(), tokio::task::JoinError>) {
+    let metrics = shared.intake.metrics();
+    metrics.connections_open(-1);
+    if done.is_err_and(|error| error.is_panic()) {
+        metrics.link(Link::Panicked);
+        tracing::error!(listener = %shared.name, "a connection's task panicked; it was closed without a reply");
+    }
+}
+
+/// Waits longer after each failure, up to a second: descriptors come back when connections end.
+#[derive(Debug, Default)]
+struct Backoff {
+    failures: u32,
+}
+
+impl Backoff {
+    fn next(&mut self) -> Duration {
+        self.failures = self.failures.saturating_add(1);
+        Duration::from_millis(5 << self.failures.min(8)).min(Duration::from_secs(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_taken_port_is_named() {
+        let first = open_tcp("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = first.local_addr().unwrap();
+        let error = open_tcp(address).unwrap_err();
+        assert!(matches!(error, ListenError::InUse { address: named } if named == address));
+    }
+
+    #[tokio::test]
+    async fn an_address_of_another_machine_is_named() {
+        let error = open_udp("192.0.2.1:0".parse().unwrap()).unwrap_err();
+        assert!(matches!(error, ListenError::NotOurs { .. }), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn both_families_share_a_port() {
+        let v4 = open_tcp("0.0.0.0:0".parse().unwrap()).unwrap();
+        let port = v4.local_addr().unwrap().port();
+        assert!(open_tcp(format!("[::]:{port}").parse().unwrap()).is_ok());
+    }
+
+    #[test]
+    fn backoff_grows_and_is_capped() {
+        let mut backoff = Backoff::default();
+        assert_eq!(backoff.next(), Duration::from_millis(10));
+        assert_eq!(backoff.next(), Duration::from_millis(20));
+        for _ in 0..100 {
+            assert!(backoff.next() <= Duration::from_secs(1));
+        }
+    }
+}
