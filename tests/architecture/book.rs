@@ -39,6 +39,7 @@ pub(crate) fn check(root: &Path) -> Vec<Finding> {
     findings.extend(summary(&pages));
     findings.extend(links(root, &pages));
     findings.extend(pages.iter().flat_map(|page| named_tests(root, page)));
+    findings.extend(quirks(root, &pages));
     findings
 }
 
@@ -176,6 +177,28 @@ fn named_tests(root: &Path, page: &Page) -> Vec<Finding> {
     findings
 }
 
+/// Switches that a page names as a quirk exist in the protocol's list.
+fn quirks(root: &Path, pages: &[Page]) -> Vec<Finding> {
+    const LIST: &str = "protocols/dc09/src/quirks.rs";
+    let list = std::fs::read_to_string(root.join(LIST)).unwrap_or_default();
+    let mut findings = Vec::new();
+    for page in pages {
+        for (index, line) in page.text.lines().enumerate() {
+            for (at, mark) in line.match_indices("quirk `") {
+                let name = line[at + mark.len()..]
+                    .split('`')
+                    .next()
+                    .unwrap_or_default();
+                if !list.contains(&format!("\"{name}\"")) {
+                    let found = format!("quirk `{name}`");
+                    findings.push(Finding::new(&page.file, index + 1, found, LIST));
+                }
+            }
+        }
+    }
+    findings
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -201,7 +224,7 @@ mod tests {
         );
         write(
             "docs/src/forgotten.md",
-            "[out](https://example.org) [up](../../README.md)\n",
+            "[out](https://example.org) [up](../../README.md)\nquirk `odd`\n",
         );
         write("t.rs", "fn one() {}\n");
         let found: Vec<String> = check(root).iter().map(ToString::to_string).collect();
@@ -212,6 +235,7 @@ mod tests {
                 "docs/src/SUMMARY.md:4: link to gone.md; allowed: what is there",
                 "docs/src/a.md:2: link to the heading #c; allowed: what is there",
                 "docs/src/a.md:6: t.rs::two; allowed: tests that exist",
+                "docs/src/forgotten.md:2: quirk `odd`; allowed: protocols/dc09/src/quirks.rs",
             ]
         );
     }
