@@ -4,6 +4,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 mod completions;
+mod events;
+mod history;
 mod man;
 
 /// Exit code for a configuration that cannot be used (`EX_CONFIG` of sysexits).
@@ -25,6 +27,10 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Print what was received, and follow what comes.
+    Events(events::Args),
+    /// Care for the history.
+    History(history::Args),
     /// Print a completion script for a shell.
     Completions(completions::Args),
     /// Print the manual page.
@@ -35,6 +41,8 @@ enum Command {
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
+        Command::Events(args) => events::run(&args),
+        Command::History(args) => history::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };

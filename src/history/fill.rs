@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::{Entry, HistoryError, Writer};
+use super::{HistoryError, Source, SourceError, Writer};
+use crate::journal::Entry;
 
 /// Most entries in one transaction.
 const BATCH_ROWS_MAX: usize = 4096;
@@ -23,17 +24,6 @@ const SYNC_EVERY: Duration = Duration::from_secs(10);
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 /// Added to the thread's niceness.
 const NICENESS: i32 = 5;
-
-/// Where entries come from, in journal order.
-pub trait Source {
-    /// The next entry; `None` where there is no more for now, after which it may be asked again.
-    fn next(&mut self) -> Result<Option<Entry>, SourceError>;
-}
-
-/// The journal could not be read.
-#[derive(Debug, thiserror::Error)]
-#[error("the journal cannot be read: {0}")]
-pub struct SourceError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 
 /// How far the filler is. Positions are those of the last entry done, 0 for none.
 #[derive(Debug, Default)]

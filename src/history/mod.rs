@@ -14,6 +14,7 @@
 //!
 //! Operation: [`Filler`] copies from a [`Source`]; [`Query`] reads; [`rebuild`] makes it anew.
 mod error;
+mod feed;
 mod fill;
 mod filter;
 mod keep;
@@ -21,6 +22,7 @@ mod month;
 mod query;
 mod rebuild;
 mod row;
+mod source;
 mod store;
 mod writer;
 
@@ -28,13 +30,15 @@ mod writer;
 mod tests;
 
 pub use error::HistoryError;
-pub use fill::{Filler, Progress, Source, SourceError};
+pub use feed::Feed;
+pub use fill::{Filler, Progress};
 pub use filter::Filter;
 pub use keep::{Removed, remove_months_before};
 pub use month::Month;
 pub use query::{Key, Order, Query, Select};
 pub use rebuild::{Rebuilt, rebuild};
-pub use row::Entry;
+pub use row::event_of;
+pub use source::{Source, SourceError, Tail};
 pub use writer::{Appended, Writer};
 
 /// The history's place under a data directory.

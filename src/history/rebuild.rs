@@ -2,7 +2,8 @@
 use std::path::{Path, PathBuf};
 
 use super::writer::Appended;
-use super::{Entry, HistoryError, Source, Writer, store};
+use super::{HistoryError, Source, Writer, store};
+use crate::journal::Entry;
 
 /// Entries stored in one go.
 const BATCH_ROWS: usize = 8192;

@@ -5,31 +5,15 @@ use larm_event::{Event, Raw, SuspectReason, Timestamp};
 use uuid::Uuid;
 
 use super::HistoryError;
+use crate::journal::Entry;
 use crate::record::{self, RecordError};
 
-/// One journal entry: what the history is filled from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Place in the journal.
-    pub position: u64,
-    /// When the journal took it, milliseconds since the Unix epoch.
-    pub at_ms: i64,
-    /// The encoded record.
-    pub payload: Vec<u8>,
-}
-
-impl Entry {
-    /// The record in the payload.
-    ///
-    /// Never fails: an entry that is no record becomes an unknown event with its bytes as `raw`,
-    /// so that one bad record neither stops a reader nor disappears from its sight.
-    #[must_use]
-    pub fn event(&self) -> Event {
-        match decode(self.position, &self.payload) {
-            Ok((event, _)) => event,
-            Err(reason) => unreadable(self, &reason.to_string()),
-        }
-    }
+/// The record in the entry.
+///
+/// Never fails: an entry that is no record becomes an unknown event with its bytes as `raw`, so
+/// that one bad record neither stops a reader nor disappears from its sight.
+pub fn event_of(entry: &Entry) -> Event {
+    record::decode(entry.position, &entry.payload).unwrap_or_else(|error| unreadable(entry, &error))
 }
 
 /// An entry made ready to be stored.
@@ -43,19 +27,14 @@ pub(super) struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// Makes the entry a row; one that is no record is stored as [`Entry::event`] says.
+    /// Makes the entry a row; one that is no record is stored as [`event_of`] says.
     pub(super) fn from_entry(entry: &'a Entry) -> Result<Self, HistoryError> {
-        let (event, json, unreadable) = match decode(entry.position, &entry.payload) {
-            Ok((event, json)) => (event, Cow::Borrowed(json), false),
-            Err(reason) => {
-                let mut event = unreadable(entry, &reason.to_string());
-                event.position = None;
-                let json = serde_json::to_string(&event).map_err(|error| HistoryError::Json {
-                    position: entry.position,
-                    reason: error.to_string(),
-                })?;
-                (event, Cow::Owned(json), true)
-            }
+        let decoded = record::decode(entry.position, &entry.payload);
+        let unreadable = decoded.is_err();
+        let event = decoded.unwrap_or_else(|error| self::unreadable(entry, &error));
+        let json = match record::json(entry.position, &entry.payload) {
+            Ok(json) if !unreadable => Cow::Borrowed(json),
+            _ => Cow::Owned(json_of(&event)?),
         };
         Ok(Self {
             position: entry.position,
@@ -66,19 +45,26 @@ impl<'a> Row<'a> {
     }
 }
 
-/// The record and its JSON text, or why there is none.
-fn decode(position: u64, payload: &[u8]) -> Result<(Event, &str), RecordError> {
-    let json = record::json(position, payload)?;
-    Ok((record::decode(position, payload)?, json))
+/// The event as JSON, without `position`.
+fn json_of(event: &Event) -> Result<String, HistoryError> {
+    let position = event.position.unwrap_or(0);
+    let mut event = event.clone();
+    event.position = None;
+    serde_json::to_string(&event).map_err(|error| HistoryError::Json {
+        position,
+        reason: error.to_string(),
+    })
 }
 
 /// The record for an entry that is none. The same entry always gives the same record.
-fn unreadable(entry: &Entry, reason: &str) -> Event {
+fn unreadable(entry: &Entry, error: &RecordError) -> Event {
     let mut event = Event::draft("larm/unreadable".to_owned());
     event.id = stable_id(entry);
     event.position = Some(entry.position);
     event.received_at = Timestamp::from_millis(entry.at_ms);
-    event.text = Some(format!("the journal's record cannot be read: {reason}"));
+    event.text = Some(format!(
+        "the journal holds no readable record here: {error}"
+    ));
     event.authenticity.suspect(SuspectReason::Malformed);
     event.raw = Raw(entry.payload.clone());
     event
@@ -107,14 +93,14 @@ mod tests {
             };
             let row = Row::from_entry(&entry).unwrap();
             assert!(row.unreadable);
-            let event = entry.event();
+            let event = event_of(&entry);
             assert_eq!(event.kind, Kind::Unknown);
             assert_eq!(event.position, Some(7));
             assert_eq!(event.raw.0, payload);
             assert_eq!(event.received_at.as_millis(), entry.at_ms);
             assert_eq!(event.id.get_version_num(), 7);
             assert_eq!(event.id, row.event.id);
-            assert_eq!(event, entry.event());
+            assert_eq!(event, event_of(&entry));
         }
     }
 }

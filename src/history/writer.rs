@@ -1,9 +1,11 @@
 //! The write side of the whole history: which entry goes to which month, and in what order.
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use super::row::Row;
 use super::store::{self, Store};
-use super::{Entry, HistoryError, Month};
+use super::{HistoryError, Month};
+use crate::journal::Entry;
 
 /// Appends journal entries to the month files. One writer at a time per directory.
 ///
@@ -27,7 +29,12 @@ pub struct Appended {
 impl Writer {
     /// Opens the history in `directory`, making it where it is missing.
     pub fn open(directory: &Path) -> Result<Self, HistoryError> {
-        std::fs::create_dir_all(directory).map_err(HistoryError::io(directory))?;
+        // Readable by the owner and the group alone: the rows tell who was home when.
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o750)
+            .create(directory)
+            .map_err(HistoryError::io(directory))?;
         let mut writer = Self {
             directory: directory.to_owned(),
             open: None,

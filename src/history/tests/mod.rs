@@ -1,4 +1,5 @@
 //! Tests of the history, by question; here: invented journals.
+mod feeding;
 mod filling;
 mod forgetting;
 mod reading;
@@ -9,7 +10,8 @@ use std::sync::{Arc, Mutex};
 
 use larm_event::{Category, Code, Event, Kind, Scheme, Timestamp};
 
-use super::{Entry, Filter, Order, Query, Source, SourceError};
+use super::{Filter, Order, Query, Source, SourceError, event_of};
+use crate::journal::Entry;
 
 /// 2026-11-30T23:59:50Z, ten seconds before a month ends.
 const LATE_NOVEMBER_MS: i64 = 1_796_083_190_000;
@@ -117,5 +119,5 @@ fn positions(events: &[Event]) -> Vec<u64> {
 
 /// What the history must hold after these entries.
 fn expected(entries: &[Entry]) -> Vec<Event> {
-    entries.iter().map(Entry::event).collect()
+    entries.iter().map(event_of).collect()
 }

@@ -1,6 +1,7 @@
 //! Is a rebuilt history the same as the one that was lost?
-use super::super::{Entry, HistoryError, Query, Source, SourceError, Writer, rebuild};
+use super::super::{HistoryError, Query, Source, SourceError, Writer, rebuild};
 use super::{Journal, LATE_NOVEMBER_MS, all, entries};
+use crate::journal::Entry;
 
 #[test]
 fn a_rebuilt_history_equals_the_original() {
