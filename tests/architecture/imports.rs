@@ -71,17 +71,19 @@ const ROOMS: [Room; 9] = [
         rooms: Some(&[]),
         ..ANY
     },
-    // Between event and bytes, and nothing else.
+    // Between event, with what identifies its frame, and bytes; nothing else.
     Room {
         name: "record",
         crates: Some(&[
             "alloc",
             "core",
+            "larm_carrier",
             "larm_event",
             "serde",
             "serde_json",
             "std",
             "thiserror",
+            "uuid",
         ]),
         rooms: Some(&[]),
         ..ANY
