@@ -16,8 +16,8 @@ pub(super) const SECTOR: usize = 512;
 
 const MAGIC: [u8; 8] = *b"larmjrnl";
 const VERSION: u32 = 1;
-/// Bytes of the header that carry something, its checksum included.
-const HEADER_USED: usize = 8 + 4 + 16 + 8 + 8 + 32 + 4;
+/// Bytes of the header that its checksum covers; the checksum itself ends the page.
+const HEADER_COVERED: usize = 4092;
 const KIND_RECORD: u8 = 1;
 const KIND_TRAILER: u8 = 2;
 /// Ends every trailer. No byte is zero, nor one flipped bit away from it.
@@ -50,17 +50,17 @@ impl Header {
         page.extend_from_slice(&self.first.to_le_bytes());
         page.extend_from_slice(&self.before.to_le_bytes());
         page.extend_from_slice(&self.chain);
+        page.resize(HEADER_COVERED, 0);
         let checksum = crc32c::crc32c(&page);
         page.extend_from_slice(&checksum.to_le_bytes());
-        page.resize(4096, 0);
         page
     }
 
-    /// Reads the first bytes of a segment.
+    /// Reads the first [`HEADER_LEN`] bytes of a segment.
     pub(super) fn decode(page: &[u8]) -> Result<Self, Flaw> {
-        let mut rest = page.get(..HEADER_USED).ok_or(Flaw::NoHeader)?;
-        let covered = page.get(..HEADER_USED - 4).ok_or(Flaw::NoHeader)?;
         let short = || Flaw::NoHeader;
+        let (covered, checksum) = page.split_at_checked(HEADER_COVERED).ok_or_else(short)?;
+        let mut rest = covered;
         let magic: [u8; 8] = take(&mut rest).ok_or_else(short)?;
         let version = u32::from_le_bytes(take(&mut rest).ok_or_else(short)?);
         let header = Self {
@@ -69,11 +69,10 @@ impl Header {
             before: u64::from_le_bytes(take(&mut rest).ok_or_else(short)?),
             chain: take(&mut rest).ok_or_else(short)?,
         };
-        let checksum = u32::from_le_bytes(take(&mut rest).ok_or_else(short)?);
         if magic != MAGIC {
             return Err(Flaw::NoHeader);
         }
-        if crc32c::crc32c(covered) != checksum {
+        if crc32c::crc32c(covered).to_le_bytes() != checksum {
             return Err(Flaw::HeaderChecksum);
         }
         if version != VERSION {
@@ -84,7 +83,7 @@ impl Header {
 
     /// Where the checksums of this segment's records start from.
     pub(super) fn salt(&self) -> u32 {
-        crc32c::crc32c(self.encode().get(..HEADER_USED).unwrap_or_default())
+        crc32c::crc32c(self.encode().get(..HEADER_COVERED).unwrap_or_default())
     }
 
     pub(super) fn file_name(&self) -> String {
@@ -240,6 +239,14 @@ impl Trailer {
         };
         (rest == END_MARK).then_some(trailer)
     }
+
+    /// Whether `record`, whose checksum does not fit, was meant as a trailer and written to its
+    /// last byte. One flipped bit does not hide it.
+    pub(super) fn was_meant(record: &[u8]) -> bool {
+        let marked = record.last_chunk() == Some(&END_MARK);
+        let kind = Head::decode(record).is_some_and(|head| head.is_trailer());
+        record.len() == TRAILER_LEN && (marked || kind)
+    }
 }
 
 /// Takes `N` bytes off the front.
@@ -264,7 +271,7 @@ mod tests {
         let page = header.encode();
         assert_eq!(page.len() as u64, HEADER_LEN);
         assert_eq!(Header::decode(&page), Ok(header));
-        for bit in 0..HEADER_USED * 8 {
+        for bit in 0..page.len() * 8 {
             let mut bad = page.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
             assert!(Header::decode(&bad).is_err(), "bit {bit}");

@@ -18,7 +18,7 @@
 //!
 //! ```text
 //! 0      header page: magic, format version, identity, first position, first position of the
-//!        segment before, chain value so far, CRC-32C; zeros up to 4096
+//!        segment before, chain value so far; zeros; CRC-32C in the last four bytes
 //! 4096   batch, batch, … ; zeros up to the end of the file
 //! batch  record, record, … , trailer
 //! record checksum u32, payload length u32, position u64, time i64 (ms since 1970), kind u8,
@@ -50,6 +50,8 @@ mod recover;
 mod scan;
 mod segment;
 mod storage;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use error::{Damage, Flaw, JournalError};

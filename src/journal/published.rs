@@ -54,10 +54,16 @@ impl Published {
         self.shared.health.load(Ordering::Acquire) == WELL
     }
 
-    /// The token for a record; `None` while it is not durable or the journal is not healthy.
+    /// The token for a record; `None` while it is not durable, and after a failed write or sync.
+    /// A full disk makes nothing less durable, so what fitted before may still be acknowledged.
     pub fn token(&self, position: u64) -> Option<Commit> {
-        (self.healthy() && position > 0 && position <= self.position())
+        (!self.failed() && position > 0 && position <= self.position())
             .then_some(Commit { position })
+    }
+
+    /// Whether a write or sync failed; for good.
+    pub fn failed(&self) -> bool {
+        self.shared.health.load(Ordering::Acquire) == FAILED
     }
 
     /// A token that says no more than that the journal can take records, for link tests.
@@ -91,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_needs_durability_and_health() {
+    fn a_token_needs_durability_and_a_pulse_needs_room() {
         let published = Published::new(0);
         assert!(published.token(0).is_none() && published.token(1).is_none());
         assert_eq!(published.pulse().map(|c| c.position()), Some(0));
@@ -99,9 +105,9 @@ mod tests {
         assert_eq!(published.token(2).map(|c| c.position()), Some(2));
         assert!(published.token(3).is_none());
         published.full(true);
-        assert!(published.token(2).is_none() && published.pulse().is_none());
+        assert!(published.token(2).is_some() && published.pulse().is_none());
         published.full(false);
-        assert!(published.token(2).is_some());
+        assert!(published.pulse().is_some());
         published.fail();
         published.full(false);
         assert!(published.token(2).is_none() && published.pulse().is_none());

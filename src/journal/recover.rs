@@ -160,6 +160,7 @@ pub(super) fn recover(
     let segment = Segment {
         salt: header.salt(),
         first: newest,
+        before: header.before,
         len: file.len().map_err(JournalError::io("read", &name))?,
         offset: scanner.offset,
         file,

@@ -250,8 +250,9 @@ impl Scanner {
             let another = trailers.next().is_some();
             return another || batch_len != end || !self.lacks_sector(rest, bad, end);
         }
-        // No trailer fits. A trailer that was written to its last byte still ends the rest.
-        bad + TRAILER_LEN == rest.len() && !self.lacks_sector(rest, bad, rest.len())
+        // No trailer fits; but one that was written to its last byte may end the rest.
+        Trailer::was_meant(rest.get(bad..).unwrap_or_default())
+            && !self.lacks_sector(rest, bad, rest.len())
     }
 
     /// The trailers in `rest` whose checksums fit: where each ends, and the length of its batch.

@@ -85,6 +85,7 @@ impl Spares {
         Ok(Segment {
             salt: header.salt(),
             first: header.first,
+            before: header.before,
             len: len.max(self.len),
             offset: HEADER_LEN,
             file,
@@ -97,6 +98,8 @@ pub(super) struct Segment {
     pub(super) file: Arc<dyn StorageFile>,
     pub(super) salt: u32,
     pub(super) first: u64,
+    /// First position of the segment before; 0 where there was none.
+    pub(super) before: u64,
     /// Bytes of the file. `offset <= len`.
     pub(super) len: u64,
     /// Where the next batch goes.

@@ -235,10 +235,16 @@ impl Journal {
     /// Goes on in a new segment that has room for `need` bytes of batch, and gives the records of
     /// the batch under construction the checksums that fit there.
     fn rotate(&mut self, need: u64) -> Result<(), JournalError> {
+        // A segment without records is replaced by one of the same name.
+        let empty = self.segment.first == self.next;
         let header = Header {
             identity: self.identity,
             first: self.next,
-            before: self.segment.first,
+            before: if empty {
+                self.segment.before
+            } else {
+                self.segment.first
+            },
             chain: self.chain,
         };
         match self.spares.activate(&header, HEADER_LEN + need) {
