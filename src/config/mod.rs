@@ -38,10 +38,11 @@ pub use log::{Format, Level, Log};
 pub use print::reference;
 pub use problem::{ConfigError, Problem, ProblemKind, Report};
 pub use queue::Queue;
-#[expect(unused_imports, reason = "the register suggests column names with it")]
+
 pub(crate) use reader::nearest;
 pub use reload::{Change, reload};
 pub use repeats::Repeats;
+pub(crate) use words::words;
 
 use checks::Placed;
 use reader::{Document, Table};
