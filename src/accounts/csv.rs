@@ -243,7 +243,7 @@ impl<'t> Cells<'t> {
             let free = self.buffer.get_mut(len..).unwrap_or_default();
             let (result, taken, put) = self.reader.read_field(self.rest, free);
             let (done, rest) = self.rest.split_at(taken.min(self.rest.len()));
-            self.line += done.iter().filter(|byte| **byte == b'\n').count();
+            self.line += done.split(|byte| *byte == b'\n').count() - 1;
             self.rest = rest;
             len += put;
             let last = match result {

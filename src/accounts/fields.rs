@@ -158,7 +158,7 @@ pub enum FieldError {
         why: KeyError,
     },
     /// None of the words.
-    #[error("{}: \"{found}\" is not known{}; write one of: {known}", .column.as_str(), did_you_mean(.suggestion))]
+    #[error("{}: \"{found}\" is not known{}; write one of: {known}", .column.as_str(), did_you_mean(.suggestion.as_deref()))]
     Word {
         /// The field.
         column: Column,
@@ -222,7 +222,7 @@ pub enum FieldError {
         max: usize,
     },
     /// A name of a column that does not exist.
-    #[error("there is no column \"{found}\"{}; columns are {}", did_you_mean(.suggestion), Column::WORDS.join(", "))]
+    #[error("there is no column \"{found}\"{}; columns are {}", did_you_mean(.suggestion.as_deref()), Column::WORDS.join(", "))]
     Column {
         /// As written.
         found: String,
@@ -231,9 +231,8 @@ pub enum FieldError {
     },
 }
 
-fn did_you_mean(suggestion: &Option<String>) -> String {
+fn did_you_mean(suggestion: Option<&str>) -> String {
     suggestion
-        .as_ref()
         .map(|word| format!(", did you mean {word}?"))
         .unwrap_or_default()
 }

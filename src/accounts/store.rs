@@ -77,7 +77,7 @@ impl Store {
     pub(super) fn read(&self, id: i64) -> Result<Account, RegisterError> {
         let mut found = Account::default();
         self.select("WHERE account.id = ?1", &[&id], true, |_, account| {
-            found = account
+            found = account;
         })?;
         Ok(found)
     }

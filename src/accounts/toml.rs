@@ -41,13 +41,13 @@ impl Register {
         }
         let accounts: &[Spanned<DeValue<'_>>] = match document.get("account") {
             None => &[],
-            Some(value) => match value.get_ref() {
-                DeValue::Array(array) => array,
-                _ => {
+            Some(value) => {
+                let DeValue::Array(accounts) = value.get_ref() else {
                     let reason = "write [[account]], in double brackets, once for each".to_owned();
                     return Err(table(value.span().start, reason));
-                }
-            },
+                };
+                accounts
+            }
         };
         let mut rows = accounts.iter().map(|account| row(&lines, account));
         self.import_rows(name, &mut rows, skip_bad)
