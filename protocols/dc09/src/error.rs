@@ -25,6 +25,8 @@ pub enum DecodeError {
     },
     /// The length does not fit.
     Length {
+        /// Where the length field starts.
+        at: usize,
         /// Bytes from the first quote to the byte before CR.
         counted: usize,
         /// Length as sent; `None` where it is not `0` and three hex digits.
@@ -146,9 +148,9 @@ impl fmt::Display for DecodeError {
                 "byte 1: the CRC is {}, but the bytes from the first quote to the one before CR give {computed:04X}",
                 Sent(sent)
             ),
-            Self::Length { counted, sent } => write!(
+            Self::Length { at, counted, sent } => write!(
                 f,
-                "the length field is {}, but from the first quote to the byte before CR there are {counted:04X} ({counted} bytes); the CRC fits",
+                "byte {at}: the length field is {}, but from the first quote to the byte before CR there are {counted:04X} ({counted} bytes); the CRC fits",
                 Sent(sent)
             ),
             Self::CrcLength {

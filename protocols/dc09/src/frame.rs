@@ -140,6 +140,7 @@ impl<'b> Frame<'b> {
             (CrcFit::Right, LengthFit::Right) => Ok(()),
             (_, LengthFit::Right) => Err(DecodeError::Crc { computed, sent }),
             (CrcFit::Right, _) => Err(DecodeError::Length {
+                at: self.form.body_start() - 4,
                 counted,
                 sent: self.length_sent,
             }),

@@ -124,7 +124,12 @@ impl<'b> Header<'b> {
             account: account.filter(|text| !text.is_empty()),
             echo: from.get(..from.len() - rest.len()).unwrap_or_default(),
             len: body.len() - rest.len(),
-            deviations: deviations(receiver, line, account),
+            // What a receiver says is never answered, so nothing in it deviates.
+            deviations: if token == Token::Reply {
+                Deviations::NONE
+            } else {
+                deviations(receiver, line, account)
+            },
         };
         Ok((header, rest))
     }
