@@ -14,4 +14,6 @@ pub mod listen;
 pub mod logging;
 pub mod metrics;
 pub mod record;
+pub mod registry;
+pub mod serve;
 pub mod sink;

@@ -1,12 +1,18 @@
 //! The command line: one file per command, and the dispatch between them.
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::config::{Config, ConfigError, Format};
+use crate::logging;
 
 mod completions;
 mod events;
 mod history;
 mod man;
+mod serve;
 
 /// Exit code for a configuration that cannot be used (`EX_CONFIG` of sysexits).
 pub const EXIT_BAD_CONFIG: u8 = 78;
@@ -27,6 +33,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the gateway in the foreground.
+    Serve(serve::Args),
     /// Print what was received, and follow what comes.
     Events(events::Args),
     /// Care for the history.
@@ -41,6 +49,7 @@ enum Command {
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
+        Command::Serve(args) => serve::run(&args),
         Command::Events(args) => events::run(&args),
         Command::History(args) => history::run(&args),
         Command::Completions(args) => completions::run(&args),
@@ -59,6 +68,42 @@ pub fn run() -> ExitCode {
 /// The command tree, for completions and the manual page.
 fn command_tree() -> clap::Command {
     Cli::command()
+}
+
+/// A runtime for the commands that serve; without `threads` one for each processor.
+fn runtime(threads: Option<usize>) -> anyhow::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = threads {
+        builder.worker_threads(threads);
+    }
+    builder
+        .enable_all()
+        .thread_name("larm")
+        .build()
+        .context("cannot start threads")
+}
+
+fn start_logging(config: &Config) {
+    let form = match config.log.format {
+        Format::Auto => logging::Form::Auto,
+        Format::Human => logging::Form::Human,
+        Format::Json => logging::Form::Json,
+    };
+    logging::start(form, config.log.level.as_str());
+}
+
+/// Prints every problem of a configuration.
+#[expect(
+    clippy::print_stderr,
+    reason = "the configuration's problems are this command's answer"
+)]
+fn refuse_config(error: &ConfigError) -> ExitCode {
+    let text = match error {
+        ConfigError::Invalid(report) => report.render(std::io::stderr().is_terminal()),
+        other => format!("larm: {other}"),
+    };
+    eprintln!("{text}");
+    ExitCode::from(EXIT_BAD_CONFIG)
 }
 
 /// Whoever read our output has gone (`larm events | head`): that is no failure.

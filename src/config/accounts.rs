@@ -34,7 +34,7 @@ impl Default for Accounts {
         Self {
             unknown: Unknown::Accept,
             encryption: Encryption::Prefer,
-            reload_interval: Duration::from_secs(2),
+            reload_interval: Duration::from_millis(500),
         }
     }
 }
@@ -67,7 +67,7 @@ pub(super) static SECTION: Section = Section {
                 min: 100,
                 max: 3_600_000,
             },
-            default: "\"2s\"",
+            default: "\"500ms\"",
             what: "How often a running gateway looks whether `larm accounts` changed the register.",
             reload: true,
         },

@@ -77,7 +77,7 @@ impl Default for Listener {
             mode: Mode::Tolerant,
             role: Role::Primary,
             connections_max: 20_000,
-            connections_per_peer_max: 1_000,
+            connections_per_peer_max: 20_000,
             frame_max: 8 * 1024,
             frame_timeout: Duration::from_secs(20),
             first_byte_timeout: Duration::from_mins(1),
@@ -171,7 +171,7 @@ pub(super) static SECTION: Section = Section {
                 max: 1_000_000,
                 unit: "connections",
             },
-            default: "1000",
+            default: "20000",
             what: "The same from one address. Many transmitters can stand behind one address of a \
                    mobile network. TCP only.",
             reload: false,

@@ -1,0 +1,114 @@
+//! `larm serve`: runs the gateway in the foreground.
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+
+use crate::config::{Config, ListenUrl, Listener, Transport};
+use crate::serve::{Gateway, Setup, run_until_signal};
+
+/// Arguments of `larm serve`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Without a configuration: DC-09 on 127.0.0.1:3061 over TCP and UDP, every \
+account accepted, everything under the data directory. `larm check --print-defaults` prints it.\n\n\
+Standard output: one line `listening on PROTOCOL+TRANSPORT://ADDRESS:PORT` for each listener, then \
+`ready`. Logs go to standard error.\n\nSignals: SIGTERM or SIGINT drain (reply to what is committed, \
+stop reading, sync, exit 0); SIGHUP reads configuration and register again; SIGUSR1 prints the \
+counters to standard output.\n\nExamples:\n  larm serve\n  larm serve --config /etc/larm/larm.toml\n  \
+larm serve --data /var/lib/larm --listen dc09+tcp://0.0.0.0:3061 --listen dc09+udp://0.0.0.0:3061"
+)]
+pub(super) struct Args {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", env = "LARM_CONFIG")]
+    config: Option<PathBuf>,
+    /// The data directory; goes before the configuration's.
+    #[arg(long, value_name = "DIR", env = "LARM_DATA")]
+    data: Option<PathBuf>,
+    /// Listen here instead of where the configuration says; may be given several times.
+    #[arg(long, value_name = "URL")]
+    listen: Vec<ListenUrl>,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let mut config = match &args.config {
+        None => Config::default(),
+        Some(path) => match Config::load(path) {
+            Ok(config) => config,
+            Err(error) => return Ok(super::refuse_config(&error)),
+        },
+    };
+    if !args.listen.is_empty() {
+        config.listeners = listeners(&args.listen);
+    }
+    if let Some(data) = &args.data {
+        config.gateway.data.clone_from(data);
+    }
+    super::start_logging(&config);
+    let setup = Setup {
+        data: config.gateway.data.clone(),
+        config_path: args.config.clone(),
+        config,
+    };
+    let runtime = super::runtime(setup.config.gateway.worker_threads)?;
+    let outcome = runtime.block_on(async {
+        let gateway = Gateway::start(setup).await?;
+        announce(&gateway)?;
+        run_until_signal(gateway).await.map_err(anyhow::Error::from)
+    });
+    // Threads that a hung disk holds must not hold the end of the process.
+    runtime.shutdown_background();
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// A listener for each URL, named after protocol and transport.
+fn listeners(urls: &[ListenUrl]) -> Vec<Listener> {
+    let named = |(number, url): (usize, &ListenUrl)| {
+        let plain = format!("{}-{}", url.protocol, url.transport);
+        let name = if number == 1 {
+            plain
+        } else {
+            format!("{plain}-{number}")
+        };
+        Listener {
+            name,
+            addresses: vec![url.address],
+            protocol: url.protocol.clone(),
+            transport: url.transport,
+            ..Listener::default()
+        }
+    };
+    let mut seen = std::collections::HashMap::new();
+    let mut numbered = Vec::new();
+    for url in urls {
+        let count = seen
+            .entry((url.protocol.as_str(), url.transport))
+            .or_insert(0);
+        *count += 1;
+        numbered.push((*count, url));
+    }
+    numbered.into_iter().map(named).collect()
+}
+
+/// Says where the gateway listens, and what to try first.
+fn announce(gateway: &Gateway) -> anyhow::Result<()> {
+    let mut text = String::new();
+    for url in gateway.listening() {
+        text.push_str(&format!("listening on {url}\n"));
+    }
+    text.push_str("ready\n");
+    if let Some(address) = gateway.address(Transport::Tcp) {
+        text.push_str(&format!(
+            "try: larm send --to {address} --account 1234 --code BA --zone 1\n"
+        ));
+    } else if let Some(address) = gateway.address(Transport::Udp) {
+        text.push_str(&format!(
+            "try: larm send --udp --to {address} --account 1234 --code BA --zone 1\n"
+        ));
+    }
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .context("standard output")
+}

@@ -1,0 +1,69 @@
+//! The one place that names protocols: sessions for listeners, explanations, quirks, and the
+//! transmitter's side.
+use larm_carrier::{Mode, QuirkInfo, Session};
+use larm_dc09::Dc09;
+
+use crate::accounts::Rules;
+
+/// A protocol of this build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// SIA DC-09.
+    Dc09,
+}
+
+impl Protocol {
+    /// The protocol with this name in configurations and URLs.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "dc09" => Some(Self::Dc09),
+            _ => None,
+        }
+    }
+}
+
+/// What the fields of an account are held against.
+pub const ACCOUNT_RULES: Rules = Rules {
+    quirks: larm_dc09::QUIRKS,
+    protocols: &["dc09"],
+};
+
+/// Every quirk of every protocol.
+#[must_use]
+pub fn quirks() -> &'static [QuirkInfo] {
+    larm_dc09::QUIRKS
+}
+
+/// How a listener's sessions behave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// For accounts that do not say otherwise.
+    pub mode: Mode,
+    /// Longest frame in bytes.
+    pub frame_len_max: usize,
+    /// Ids that larm does not support are acknowledged instead of declined.
+    pub acknowledge_unsupported: bool,
+}
+
+/// Something that works with the sessions of one protocol, whichever it is.
+pub trait WithSession {
+    /// What comes of it.
+    type Output;
+
+    /// Does the work; `make` makes one session for each connection or datagram.
+    fn run<S: Session>(self, make: impl Fn() -> S + Send + 'static) -> Self::Output;
+}
+
+/// Runs `work` with the sessions of `protocol`.
+pub fn with_session<W: WithSession>(protocol: Protocol, settings: Settings, work: W) -> W::Output {
+    match protocol {
+        Protocol::Dc09 => {
+            let limits = larm_dc09::Limits {
+                body_len_max: settings.frame_len_max,
+                ..larm_dc09::Limits::default()
+            };
+            work.run(move || Dc09::new(settings.mode, limits))
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The running gateway: built from its parts in order, watched, reloaded, and drained in order.
+//!
+//! Start: register, journal (recovery), window of repeats, sink, history, listeners: nothing is
+//! accepted before everything that it needs is there. Drain goes the other way round.
+mod reload;
+mod signals;
+mod start;
+mod window;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::accounts::{RegisterError, Snapshot};
+use crate::config::{Config, ListenUrl};
+use crate::history::Filler;
+use crate::intake::{Intake, Seen};
+use crate::journal::{JournalError, Published, Recovery};
+use crate::listen::ListenError;
+use crate::metrics::{Gauges, Metrics};
+use crate::sink::{Lanes, Sink, SinkError, StartError};
+
+pub use signals::run_until_signal;
+
+/// Why a gateway could not start, or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The data directory cannot be made or used.
+    #[error("cannot use the data directory {path}: {source}; give another one with --data")]
+    Data {
+        /// The directory.
+        path: PathBuf,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// The register cannot be opened or read.
+    #[error(transparent)]
+    Register(#[from] RegisterError),
+    /// The journal cannot be opened.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The sink cannot be started.
+    #[error(transparent)]
+    SinkStart(#[from] StartError),
+    /// A listener cannot be opened.
+    #[error("listener `{name}`: {source}")]
+    Listen {
+        /// The listener's name.
+        name: String,
+        /// What is wrong.
+        source: ListenError,
+    },
+    /// A listener names a protocol that this build does not have.
+    #[error("listener `{name}`: no protocol `{protocol}` in this build")]
+    Protocol {
+        /// The listener's name.
+        name: String,
+        /// The protocol's name.
+        protocol: String,
+    },
+    /// A thread cannot be started.
+    #[error("cannot start the {what}: {source}")]
+    Thread {
+        /// What was to be started.
+        what: &'static str,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// Acknowledging had to stop while the gateway ran.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// The same, told by the sink while it ran.
+    #[error("{0}")]
+    Fatal(String),
+    /// A task that must run for as long as the gateway does has ended.
+    #[error("the {0} ended unexpectedly")]
+    SpineEnded(&'static str),
+    /// Work was left when the time for draining was over.
+    #[error(
+        "drained only in part within {0:?}: replies still on their way were given up; nothing acknowledged is lost"
+    )]
+    DrainTimeout(Duration),
+}
+
+/// What a gateway is started with.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The configuration as checked.
+    pub config: Config,
+    /// Where it was read from, for reloading.
+    pub config_path: Option<PathBuf>,
+    /// The data directory.
+    pub data: PathBuf,
+}
+
+/// A running gateway.
+pub struct Gateway {
+    setup: Setup,
+    intake: Arc<Intake>,
+    metrics: Arc<Metrics>,
+    accounts: Arc<ArcSwap<Snapshot>>,
+    lanes: Lanes,
+    published: Published,
+    sink: Option<Sink>,
+    history: Option<Filler>,
+    listening: Vec<ListenUrl>,
+    recovery: Recovery,
+    fatal: watch::Receiver<Option<String>>,
+    repeats: tokio::sync::broadcast::Sender<Seen>,
+    stop: CancellationToken,
+    tasks: JoinSet<std::io::Result<()>>,
+}
+
+impl Gateway {
+    /// Where it listens, with the real ports.
+    #[must_use]
+    pub fn listening(&self) -> &[ListenUrl] {
+        &self.listening
+    }
+
+    /// What recovery of the journal found.
+    #[must_use]
+    pub fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
+    /// Repeats that are recognised from now on; a reader that falls behind misses the oldest.
+    #[must_use]
+    pub fn repeats(&self) -> tokio::sync::broadcast::Receiver<Seen> {
+        self.repeats.subscribe()
+    }
+
+    /// All counters, gauges and histograms as text.
+    #[must_use]
+    pub fn figures(&self) -> String {
+        let lengths = self.lanes.lengths();
+        self.metrics.print(Gauges {
+            queue_alarms: lengths.alarms,
+            queue_rest: lengths.rest,
+            journal_position: self.published.position(),
+            journal_healthy: self.published.healthy(),
+            history_position: self
+                .history
+                .as_ref()
+                .map_or(0, |history| history.progress().last()),
+            repeats_window: self.intake.repeats_len(),
+        })
+    }
+
+    /// The first address of this transport, where there is one.
+    #[must_use]
+    pub fn address(&self, transport: crate::config::Transport) -> Option<SocketAddr> {
+        self.listening
+            .iter()
+            .find(|url| url.transport == transport)
+            .map(|url| url.address)
+    }
+
+    /// Resolves when the gateway cannot go on: the journal failed, or a listener ended.
+    pub async fn failed(&mut self) -> ServeError {
+        tokio::select! {
+            changed = self.fatal.wait_for(Option::is_some) => match changed {
+                Ok(reason) => ServeError::Fatal(reason.clone().unwrap_or_default()),
+                Err(_) => ServeError::SpineEnded("sink"),
+            },
+            Some(_) = self.tasks.join_next() => ServeError::SpineEnded("listener"),
+        }
+    }
+
+    /// Stops reading, answers what is committed, commits what is queued, syncs, and ends.
+    ///
+    /// Order: listeners and conversations (they end when their last reply is out), sink, history.
+    /// What is not done in time is given up and said.
+    pub async fn drain(mut self) -> Result<(), ServeError> {
+        let limit = self.setup.config.gateway.drain_timeout;
+        let deadline = tokio::time::Instant::now() + limit;
+        self.stop.cancel();
+        let conversations = async { while self.tasks.join_next().await.is_some() {} };
+        let in_time = tokio::time::timeout_at(deadline, conversations)
+            .await
+            .is_ok();
+        if !in_time {
+            tracing::warn!(
+                waiting = self.intake.waiting(),
+                "conversations did not end in time"
+            );
+            self.tasks.abort_all();
+        }
+        let (sink, history) = (self.sink.take(), self.history.take());
+        let stores = tokio::task::spawn_blocking(move || {
+            let stopped = sink.map_or(Ok(()), Sink::stop);
+            if let Some(history) = history
+                && !history.stop()
+            {
+                tracing::error!("the history's thread panicked; the journal has everything");
+            }
+            stopped
+        });
+        // The sync of what is queued always gets a moment, also when conversations used up the time.
+        let deadline = deadline.max(tokio::time::Instant::now() + Duration::from_secs(1));
+        match tokio::time::timeout_at(deadline, stores).await {
+            Ok(Ok(stopped)) => stopped?,
+            Ok(Err(_)) => return Err(ServeError::SpineEnded("sink")),
+            Err(_) => return Err(ServeError::DrainTimeout(limit)),
+        }
+        if in_time {
+            Ok(())
+        } else {
+            Err(ServeError::DrainTimeout(limit))
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! Builds a gateway from its parts, in the order that makes each one safe to use.
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use larm_carrier::Session;
+use larm_event::PathRole;
+use tokio::sync::{broadcast, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{Gateway, ServeError, Setup, reload, window};
+use crate::accounts::{Register, Snapshot};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, ListenUrl, Listener, Role, Transport};
+use crate::conn::{Admission, AdmissionLimits, Notice, Shared};
+use crate::history::{self, Filler};
+use crate::intake::{Intake, Parts};
+use crate::journal::{Journal, Options, Published, Reader};
+use crate::metrics::Metrics;
+use crate::registry::{self, Protocol, WithSession};
+use crate::sink::{Hooks, Limits, Sink};
+use crate::{conn, listen};
+
+/// Datagrams of one socket that may wait for the disk at a time.
+const DATAGRAMS_MAX: usize = 4_096;
+
+/// Repeats that a slow reader of them may be behind.
+const REPEATS_BEHIND_MAX: usize = 1_024;
+
+impl Gateway {
+    /// Starts everything and returns when every listener accepts.
+    pub async fn start(setup: Setup) -> Result<Self, ServeError> {
+        let config = &setup.config;
+        let in_data = |source| ServeError::Data {
+            path: setup.data.clone(),
+            source,
+        };
+        std::fs::create_dir_all(&setup.data).map_err(in_data)?;
+        let metrics = Arc::new(Metrics::default());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+
+        let (register, snapshot) = open_register(&setup)?;
+        let accounts = Arc::new(ArcSwap::from_pointee(snapshot));
+        let journal_dir = setup.data.join("journal");
+        let (journal, recovery) = Journal::open(&journal_dir, &journal_options(config))?;
+        tracing::info!(
+            records = recovery.last,
+            segments = recovery.segments,
+            cut_bytes = recovery.cut,
+            clean = recovery.clean,
+            took_ms = u64::try_from(recovery.took.as_millis()).unwrap_or(u64::MAX),
+            "journal recovered"
+        );
+        let (fatal_tx, fatal) = watch::channel(None);
+        let sink = start_sink(journal, config, &metrics, fatal_tx)?;
+        let history = start_history(&setup, &sink.published())?;
+
+        let (repeats, _) = broadcast::channel(REPEATS_BEHIND_MAX);
+        let seen = repeats.clone();
+        let parts = Parts {
+            node: node_name(config),
+            lanes: sink.lanes(),
+            published: sink.published(),
+            accounts: Arc::clone(&accounts),
+            metrics: Arc::clone(&metrics),
+            // Nobody listening is no fault.
+            on_repeat: Box::new(move |repeat| drop(seen.send(repeat))),
+            repeats_max: config.repeats.entries_max,
+        };
+        let intake = Arc::new(Intake::new(parts, reload::rules(config)));
+        let remembered = window::rebuild(&intake, &journal_dir, &recovery, clock.now())?;
+        tracing::info!(
+            frames = remembered,
+            "window of repeats rebuilt from the journal"
+        );
+
+        let mut gateway = Self {
+            lanes: sink.lanes(),
+            published: sink.published(),
+            sink: Some(sink),
+            history,
+            intake,
+            metrics,
+            accounts,
+            listening: Vec::new(),
+            recovery,
+            fatal,
+            repeats,
+            stop: CancellationToken::new(),
+            tasks: JoinSet::new(),
+            setup,
+        };
+        gateway.open_listeners(&clock)?;
+        gateway.watch_register(register);
+        Ok(gateway)
+    }
+
+    fn open_listeners(&mut self, clock: &Arc<dyn Clock>) -> Result<(), ServeError> {
+        let notice = Arc::new(Notice::new(
+            self.setup.config.log.rate_limit,
+            Arc::clone(clock),
+            Arc::clone(&self.metrics),
+            |_| None,
+        ));
+        for listener in &self.setup.config.listeners {
+            let shared = Arc::new(Shared {
+                name: listener.name.as_str().into(),
+                role: Some(match listener.role {
+                    Role::Primary => PathRole::Primary,
+                    Role::Backup => PathRole::Backup,
+                }),
+                first_byte_timeout: listener.first_byte_timeout,
+                frame_timeout: listener.frame_timeout,
+                idle_timeout: listener.idle_timeout,
+                datagrams_max: DATAGRAMS_MAX,
+                intake: Arc::clone(&self.intake),
+                clock: Arc::clone(clock),
+                notice: Arc::clone(&notice),
+                stop: self.stop.clone(),
+            });
+            let protocol = Protocol::from_name(&listener.protocol).ok_or_else(|| {
+                let (name, protocol) = (listener.name.clone(), listener.protocol.clone());
+                ServeError::Protocol { name, protocol }
+            })?;
+            for address in &listener.addresses {
+                let settings = registry::Settings {
+                    mode: listener.mode,
+                    frame_len_max: listener.frame_max,
+                    acknowledge_unsupported: reload::acknowledges_unsupported(&self.setup.config),
+                };
+                let open = Open {
+                    listener,
+                    address: *address,
+                    shared: &shared,
+                    tasks: &mut self.tasks,
+                };
+                let bound = registry::with_session(protocol, settings, open).map_err(|source| {
+                    ServeError::Listen {
+                        name: listener.name.clone(),
+                        source,
+                    }
+                })?;
+                self.listening.push(ListenUrl {
+                    protocol: listener.protocol.clone(),
+                    transport: listener.transport,
+                    address: bound,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Opens one address and starts serving it.
+struct Open<'a> {
+    listener: &'a Listener,
+    address: SocketAddr,
+    shared: &'a Arc<Shared>,
+    tasks: &'a mut JoinSet<std::io::Result<()>>,
+}
+
+impl WithSession for Open<'_> {
+    type Output = Result<SocketAddr, listen::ListenError>;
+
+    fn run<S: Session>(self, make: impl Fn() -> S + Send + 'static) -> Self::Output {
+        let shared = Arc::clone(self.shared);
+        let other = |source| listen::ListenError::Other {
+            address: self.address,
+            source,
+        };
+        match self.listener.transport {
+            Transport::Tcp => {
+                let socket = listen::open_tcp(self.address)?;
+                let bound = socket.local_addr().map_err(other)?;
+                let admission = Admission::new(AdmissionLimits {
+                    connections_max: self.listener.connections_max,
+                    per_peer_max: self.listener.connections_per_peer_max,
+                });
+                self.tasks
+                    .spawn(listen::serve_tcp(socket, make, admission, shared));
+                Ok(bound)
+            }
+            Transport::Udp => {
+                let socket = listen::open_udp(self.address)?;
+                let bound = socket.local_addr().map_err(other)?;
+                self.tasks.spawn(conn::udp::serve(socket, make, shared));
+                Ok(bound)
+            }
+        }
+    }
+}
+
+/// The register of the data directory, and what stands in it now.
+pub(super) fn open_register(setup: &Setup) -> Result<(Register, Snapshot), ServeError> {
+    let register = Register::open(&setup.data, registry::ACCOUNT_RULES)?;
+    let snapshot = register.snapshot(&reload::account_defaults(&setup.config))?;
+    Ok((register, snapshot))
+}
+
+fn journal_options(config: &Config) -> Options {
+    Options {
+        segment_len: config.journal.segment_size,
+        reserve: config.journal.reserve,
+        ahead: true,
+    }
+}
+
+fn start_sink(
+    journal: Journal,
+    config: &Config,
+    metrics: &Arc<Metrics>,
+    fatal: watch::Sender<Option<String>>,
+) -> Result<Sink, ServeError> {
+    let counted = Arc::clone(metrics);
+    let hooks = Hooks::default()
+        .clock(|| crate::clock::utc_now().as_millis())
+        .on_batch(move |batch| {
+            let records = batch.appended.last - batch.appended.first + 1;
+            counted.commit(batch.commit, usize::try_from(records).unwrap_or(usize::MAX));
+        })
+        .on_fatal(move |error| {
+            tracing::error!(%error, "acknowledging stops");
+            fatal.send_replace(Some(error.to_string()));
+        });
+    let limits = Limits {
+        alarms: config.queue.alarms,
+        rest: config.queue.rest,
+        batch_records: config.queue.batch_max,
+        ..Limits::default()
+    };
+    Ok(Sink::start(journal, &limits, hooks)?)
+}
+
+fn start_history(setup: &Setup, published: &Published) -> Result<Option<Filler>, ServeError> {
+    if !setup.config.history.enabled {
+        return Ok(None);
+    }
+    let journal_dir = setup.data.join("journal");
+    let durable = published.clone();
+    let open = move |from| history::Tail::open(&journal_dir, from);
+    let filler = Filler::spawn(history::directory(&setup.data), open, move || {
+        durable.position()
+    })
+    .map_err(|source| ServeError::Thread {
+        what: "history",
+        source,
+    })?;
+    Ok(Some(filler))
+}
+
+/// The configured name, or the host's.
+fn node_name(config: &Config) -> String {
+    if let Some(name) = &config.gateway.node {
+        return name.clone();
+    }
+    let host = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    if host.is_empty() {
+        "larm".to_owned()
+    } else {
+        host
+    }
+}
+
+/// Reads a directory's journal; used by the window at start.
+pub(super) fn reader(journal_dir: &Path, from: u64) -> Result<Reader, ServeError> {
+    Ok(Reader::open(journal_dir, from)?)
+}
