@@ -45,19 +45,6 @@ pub enum HistoryError {
         /// The greatest layout number that this program knows.
         known: i64,
     },
-    /// A row cannot be read back as a record.
-    #[error(
-        "history file {}, position {position}: the row is no record ({reason}); stop `larm \
-         serve` and run `larm history rebuild`", path.display()
-    )]
-    Row {
-        /// The month's file.
-        path: PathBuf,
-        /// The row.
-        position: u64,
-        /// Why.
-        reason: String,
-    },
     /// A record cannot be written as JSON, which its types rule out.
     #[error("position {position}: the record cannot be written as JSON ({reason})")]
     Json {
@@ -75,6 +62,18 @@ pub enum HistoryError {
 }
 
 impl HistoryError {
+    /// The file whose content is no sound database; `None` for every other trouble.
+    pub(super) fn damaged(&self) -> Option<&std::path::Path> {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match self {
+            Self::Sqlite { path, source } => {
+                let code = source.sqlite_error_code();
+                matches!(code, Some(DatabaseCorrupt | NotADatabase)).then_some(path)
+            }
+            _ => None,
+        }
+    }
+
     pub(super) fn sqlite(path: &std::path::Path) -> impl FnOnce(rusqlite::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Sqlite { path, source }

@@ -3,7 +3,7 @@
 //! It stands apart from the way of an acknowledgement: an own thread at low priority that holds at
 //! most one batch, falls behind under load and catches up afterwards. Errors are counted, logged
 //! and tried again after a pause that doubles; none of them reaches the receiving side.
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -181,6 +181,11 @@ where
                 return;
             };
             self.progress.errors.fetch_add(1, Ordering::Relaxed);
+            if let Failed::History(error) = &error
+                && let Some(path) = error.damaged()
+            {
+                set_aside_file(path);
+            }
             // Something was stored since the last error, so this is a new trouble.
             if self.progress.last() > before {
                 pause = BACKOFF.0;
@@ -248,10 +253,7 @@ where
     /// was replaced or cut: its positions will be given out again, and the rows under them must
     /// neither be overwritten nor hide the new ones.
     fn set_aside(&self, published: u64) -> Result<(), HistoryError> {
-        let now = jiff::Timestamp::now().as_millisecond();
-        let mut aside = self.directory.as_os_str().to_owned();
-        aside.push(format!(".set-aside-{now}"));
-        let aside = PathBuf::from(aside);
+        let aside = aside(&self.directory);
         std::fs::rename(&self.directory, &aside).map_err(HistoryError::io(&self.directory))?;
         tracing::error!(
             set_aside = %aside.display(),
@@ -302,6 +304,32 @@ where
             std::thread::park_timeout(left);
         }
     }
+}
+
+/// Moves a damaged month away, so that it is filled anew from the journal.
+fn set_aside_file(path: &Path) {
+    let aside = aside(path);
+    for suffix in ["", "-wal", "-shm"] {
+        let [from, to] = [path, &aside].map(|path| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(suffix);
+            name
+        });
+        // What cannot be moved stays damaged, and the next attempt says so again.
+        let _ = std::fs::rename(from, to);
+    }
+    tracing::error!(
+        set_aside = %aside.display(),
+        "history: a damaged file is kept aside and filled anew from the journal"
+    );
+}
+
+/// The same name with a mark and the time behind it.
+fn aside(path: &Path) -> PathBuf {
+    let now = jiff::Timestamp::now().as_millisecond();
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(format!(".set-aside-{now}"));
+    PathBuf::from(aside)
 }
 
 /// Lets receiving go first. On Linux niceness belongs to the thread; failing is harmless.

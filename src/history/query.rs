@@ -6,7 +6,7 @@ use larm_event::{Event, Timestamp};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
-use super::{Filter, HistoryError, Month, store};
+use super::{Filter, HistoryError, Month, row, store};
 
 /// Rows read at a time. Between two pages no lock is held, so that a slow reader never keeps the
 /// writer from folding its log into the file.
@@ -148,26 +148,19 @@ impl Select {
             .and_then(|mut statement| {
                 statement
                     .query_map(params_from_iter(values), |row| {
-                        Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
                     })?
-                    .collect::<rusqlite::Result<Vec<(i64, i64, String)>>>()
+                    .collect::<rusqlite::Result<Vec<(i64, i64, String, String)>>>()
             })
             .map_err(HistoryError::sqlite(&path))?;
         let full = rows.len() == PAGE_ROWS;
-        for (position, received_at, json) in rows {
-            let position = u64::try_from(position).unwrap_or(0);
-            self.after = Some(Key {
+        for (position, received_at, id, json) in rows {
+            let key = Key {
                 received_at: Timestamp::from_millis(received_at),
-                position,
-            });
-            let mut event: Event =
-                serde_json::from_str(&json).map_err(|error| HistoryError::Row {
-                    path: path.clone(),
-                    position,
-                    reason: error.to_string(),
-                })?;
-            event.position = Some(position);
-            self.page.push_back(event);
+                position: u64::try_from(position).unwrap_or(0),
+            };
+            self.after = Some(key);
+            self.page.push_back(row::event_of_row(key, &id, json));
         }
         self.open = Some((path, connection));
         Ok(full)
@@ -227,7 +220,7 @@ fn statement(filter: &Filter, order: Order, after: Option<Key>) -> (String, Vec<
         }
     }
     let text = format!(
-        "SELECT position, received_at, event FROM event WHERE {} \
+        "SELECT position, received_at, id, event FROM event WHERE {} \
          ORDER BY received_at {direction}, position {direction} LIMIT {PAGE_ROWS}",
         conditions.join(" AND ")
     );

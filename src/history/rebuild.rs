@@ -62,16 +62,30 @@ pub fn rebuild(
 /// Puts `new` in the place of `directory` and removes what was there.
 fn swap(new: &Path, directory: &Path) -> Result<(), HistoryError> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
     let parent = directory.parent().unwrap_or(Path::new("."));
-    if directory.exists() {
-        renameat_with(CWD, new, CWD, directory, RenameFlags::EXCHANGE)
-            .map_err(|error| HistoryError::io(directory)(error.into()))?;
-        store::sync_directory(parent)?;
-        // It holds the old history now.
-        remove_directory(new)?;
-    } else {
-        std::fs::rename(new, directory).map_err(HistoryError::io(directory))?;
+    let rename = |from: &Path, to: &Path| {
+        std::fs::rename(from, to).map_err(HistoryError::io(from))?;
+        store::sync_directory(parent)
+    };
+    if !directory.exists() {
+        return rename(new, directory);
     }
+    let old = match renameat_with(CWD, new, CWD, directory, RenameFlags::EXCHANGE) {
+        Ok(()) => new.to_owned(),
+        // The file system cannot exchange. A kill between the two steps leaves no history for a
+        // moment, which the next start of the gateway fills again.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            let old = sibling(directory, "old");
+            remove_directory(&old)?;
+            rename(directory, &old)?;
+            rename(new, directory)?;
+            old
+        }
+        Err(error) => return Err(HistoryError::io(directory)(error.into())),
+    };
+    store::sync_directory(parent)?;
+    remove_directory(&old)?;
     store::sync_directory(parent)
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use larm_event::{Event, Raw, SuspectReason, Timestamp};
 use uuid::Uuid;
 
-use super::HistoryError;
+use super::{HistoryError, Key};
 use crate::journal::Entry;
 use crate::record::{self, RecordError};
 
@@ -56,9 +56,30 @@ fn json_of(event: &Event) -> Result<String, HistoryError> {
     })
 }
 
+/// The record in a row of the history; an unknown event where this larm cannot read it, such as
+/// one with words that only a later larm knows.
+pub(super) fn event_of_row(key: Key, id: &str, json: String) -> Event {
+    let mut event = serde_json::from_str(&json).unwrap_or_else(|error| {
+        let mut event = Event::draft(UNREADABLE.to_owned());
+        event.id = id.parse().unwrap_or_default();
+        event.received_at = key.received_at;
+        event.text = Some(format!(
+            "the history holds no readable record here: {error}"
+        ));
+        event.authenticity.suspect(SuspectReason::Malformed);
+        event.raw = Raw(json.into_bytes());
+        event
+    });
+    event.position = Some(key.position);
+    event
+}
+
+/// What stands for the protocol of a record that cannot be read.
+const UNREADABLE: &str = "larm/unreadable";
+
 /// The record for an entry that is none. The same entry always gives the same record.
 fn unreadable(entry: &Entry, error: &RecordError) -> Event {
-    let mut event = Event::draft("larm/unreadable".to_owned());
+    let mut event = Event::draft(UNREADABLE.to_owned());
     event.id = stable_id(entry);
     event.position = Some(entry.position);
     event.received_at = Timestamp::from_millis(entry.at_ms);

@@ -122,11 +122,20 @@ impl Writer {
 }
 
 /// The file whose cursor is the greatest, and that cursor; none where all are empty.
+///
+/// A damaged file is passed over: an old one must not stop the new ones, and where it was the
+/// newest one, the entries behind the others' cursor are read from the journal again.
 pub(super) fn newest(directory: &Path) -> Result<Option<(Month, u64)>, HistoryError> {
     let mut newest: Option<(Month, u64)> = None;
     for month in Month::list(directory)? {
         let path = month.file(directory);
-        let last = store::last(&store::open_to_read(&path)?, &path)?;
+        let last = match store::open_to_read(&path).and_then(|file| store::last(&file, &path)) {
+            Err(error) if error.damaged().is_some() => {
+                tracing::warn!(error = %error, "history: a damaged file is passed over");
+                continue;
+            }
+            other => other?,
+        };
         if last > newest.map_or(0, |(_, last)| last) {
             newest = Some((month, last));
         }

@@ -79,7 +79,7 @@ pub struct Event {
     /// Area or partition, as sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partition: Option<String>,
-    /// Zone or device, as sent.
+    /// Zone, sensor or door, as sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
     /// User, as sent.

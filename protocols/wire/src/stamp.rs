@@ -3,6 +3,17 @@
 //! All are taken as UTC, in milliseconds since 1970-01-01T00:00:00Z, in the Gregorian calendar
 //! without leap seconds. A time that does not exist (month 13, 30 February, second 60) is an
 //! error, never something near it.
+//!
+//! ```
+//! use larm_wire::stamp;
+//!
+//! let at = stamp::parse(b"12:40:58,12-22-2021").unwrap();
+//! assert_eq!(at, 1_640_176_858_000);
+//! assert_eq!(&stamp::format(at), b"_12:40:58,12-22-2021");
+//! // A time alone is of the nearest day.
+//! assert_eq!(stamp::parse_near(b"12:40", at), Ok(at - 58_000));
+//! assert!(stamp::parse(b"00:00:00,02-30-2024").is_err());
+//! ```
 use core::fmt;
 
 use crate::digits::{self, DigitsError};

@@ -1,4 +1,11 @@
 //! Text from transmitters: character sets, and a form that is safe to show and to log.
+//!
+//! ```
+//! use larm_wire::text::{self, Charset};
+//!
+//! let sent = text::decode(b"K\xF6k\x1b[2J", Charset::Windows1252);
+//! assert_eq!(text::printable(&sent), "Kök\\x1b[2J");
+//! ```
 use alloc::borrow::Cow;
 use alloc::string::String;
 use core::fmt::Write as _;

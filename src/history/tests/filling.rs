@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::super::{Filler, Query, SourceError, Writer};
+use rusqlite::Connection;
+
+use super::super::{Filler, Month, Query, SourceError, Writer};
 use super::{Journal, LATE_NOVEMBER_MS, all, entries, expected, positions};
 
 fn filler(directory: &Path, journal: &Journal) -> Filler {
@@ -68,7 +70,7 @@ fn nothing_unpublished_is_stored() {
 }
 
 #[test]
-fn a_damaged_file_and_a_failing_journal_are_tried_again() {
+fn a_locked_file_and_a_failing_journal_are_tried_again() {
     let directory = tempfile::tempdir().unwrap();
     let entries = entries(0, 50, LATE_NOVEMBER_MS, 1);
     let journal = Journal::of(entries.clone());
@@ -76,9 +78,9 @@ fn a_damaged_file_and_a_failing_journal_are_tried_again() {
         .unwrap()
         .append(&entries[..10])
         .unwrap();
-    // Not a database: opening fails until it is taken away.
-    let intruder = directory.path().join("2026-10.sqlite");
-    std::fs::write(&intruder, [0x42; 5000]).unwrap();
+    let month = Month::parse("2026-11").unwrap().file(directory.path());
+    let other_program = Connection::open(&month).unwrap();
+    other_program.execute_batch("BEGIN IMMEDIATE").unwrap();
     let failures = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&failures);
     let to_ask = journal.clone();
@@ -94,13 +96,56 @@ fn a_damaged_file_and_a_failing_journal_are_tried_again() {
     )
     .unwrap();
     let progress = filler.progress();
-    until(|| progress.errors() >= 1);
-    assert_eq!(progress.last(), 0);
-    std::fs::remove_file(intruder).unwrap();
+    // One error of the journal, one of the locked file.
+    until(|| progress.errors() >= 2);
+    assert_eq!(progress.last(), 10);
+    other_program.execute_batch("COMMIT").unwrap();
     until(|| progress.last() == 50);
-    assert!(progress.errors() >= 2);
     assert!(filler.stop());
     assert_eq!(all(directory.path()), expected(&entries));
+}
+
+#[test]
+fn a_damaged_month_is_kept_aside_and_filled_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    // One each second: ten in November, ten in December, which is then damaged.
+    let entries = entries(0, 20, LATE_NOVEMBER_MS, 1000);
+    Writer::open(directory.path())
+        .unwrap()
+        .append(&entries)
+        .unwrap();
+    let december = Month::parse("2026-12").unwrap().file(directory.path());
+    std::fs::write(&december, [0x42; 5000]).unwrap();
+    let filler = filler(directory.path(), &Journal::of(entries.clone()));
+    let progress = filler.progress();
+    until(|| progress.last() == 20);
+    assert!(filler.stop());
+    assert_eq!(progress.errors(), 1);
+    assert_eq!(all(directory.path()), expected(&entries));
+    let kept = std::fs::read_dir(directory.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.to_string_lossy().contains("2026-12.sqlite.set-aside-"))
+        .unwrap();
+    assert_eq!(std::fs::read(kept).unwrap(), [0x42; 5000]);
+}
+
+#[test]
+fn a_damaged_old_month_does_not_stop_the_new_ones() {
+    let directory = tempfile::tempdir().unwrap();
+    let entries = entries(0, 20, LATE_NOVEMBER_MS, 1000);
+    Writer::open(directory.path())
+        .unwrap()
+        .append(&entries[..15])
+        .unwrap();
+    let november = Month::parse("2026-11").unwrap().file(directory.path());
+    std::fs::write(&november, [0x42; 5000]).unwrap();
+    let filler = filler(directory.path(), &Journal::of(entries));
+    let progress = filler.progress();
+    until(|| progress.last() == 20);
+    assert!(filler.stop());
+    assert_eq!((progress.errors(), progress.rows()), (0, 5));
+    assert_eq!(std::fs::read(november).unwrap(), [0x42; 5000]);
 }
 
 #[test]

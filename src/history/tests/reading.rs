@@ -1,7 +1,7 @@
 //! Does a reader get exactly what it asked for, in order, also while the writer works?
 use larm_event::{Category, Kind, Timestamp};
 
-use super::super::{Filter, HistoryError, Key, Order, Query, Writer};
+use super::super::{Filter, HistoryError, Key, Month, Order, Query, Writer};
 use super::{LATE_NOVEMBER_MS, entries, expected, positions, select};
 
 /// 1,300 events, one each 10 ms but four of a kind at a time, over the end of a month.
@@ -121,6 +121,31 @@ fn a_reader_works_between_two_commits_of_the_writer() {
     assert_eq!(found[..1000], (1..=1000).collect::<Vec<_>>()[..]);
     assert!(found.is_sorted());
     assert_eq!(query.last().unwrap(), 3000);
+}
+
+#[test]
+fn a_row_that_only_a_later_larm_can_read_is_shown_as_unknown() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = entries(0, 3, LATE_NOVEMBER_MS, 10);
+    Writer::open(directory.path())
+        .unwrap()
+        .append(&journal)
+        .unwrap();
+    let month = Month::parse("2026-11").unwrap().file(directory.path());
+    let later = rusqlite::Connection::open(month).unwrap();
+    let sql = "UPDATE event SET kind = 'omen', event = replace(event, '\"alarm\"', '\"omen\"')
+               WHERE position = 2";
+    assert_eq!(later.execute(sql, []).unwrap(), 1);
+    let found = select(directory.path(), &Filter::default(), Order::Rising);
+    assert_eq!(positions(&found), [1, 2, 3]);
+    let wanted = expected(&journal);
+    assert_eq!((&found[0], &found[2]), (&wanted[0], &wanted[2]));
+    assert_eq!(found[1].kind, Kind::Unknown);
+    assert_eq!(
+        (found[1].id, found[1].received_at),
+        (wanted[1].id, wanted[1].received_at)
+    );
+    assert!(String::from_utf8_lossy(&found[1].raw.0).contains("\"omen\""));
 }
 
 #[test]

@@ -2,6 +2,22 @@
 //!
 //! The rows stand in `tables/*.csv` of this crate; look-up is a binary search in static memory.
 //! [`classify_sia`] and [`classify_cid`] also answer for codes that are in no table.
+//!
+//! ```
+//! use larm_event::{AddressKind, Kind, classify_cid, classify_sia};
+//!
+//! let burglary = classify_sia("BA");
+//! assert_eq!((burglary.kind, burglary.priority.get()), (Kind::Alarm, 2));
+//! assert_eq!(burglary.name_sv, "Inbrottslarm");
+//! assert_eq!(burglary.address, AddressKind::Zone);
+//!
+//! // 1 is disarmed, 3 is armed.
+//! assert_eq!(classify_cid("401", 1).kind, Kind::Open);
+//! assert_eq!(classify_cid("401", 3).kind, Kind::Close);
+//!
+//! // It may be an alarm.
+//! assert_eq!(classify_sia("QQ").priority.get(), 2);
+//! ```
 mod cid;
 mod classify;
 mod sia;
