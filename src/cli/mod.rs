@@ -11,6 +11,7 @@ use crate::logging;
 mod completions;
 mod events;
 mod history;
+mod journal;
 mod man;
 mod serve;
 
@@ -39,6 +40,8 @@ enum Command {
     Events(events::Args),
     /// Care for the history.
     History(history::Args),
+    /// Verify, export or repair the journal.
+    Journal(journal::Args),
     /// Print a completion script for a shell.
     Completions(completions::Args),
     /// Print the manual page.
@@ -52,6 +55,7 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Events(args) => events::run(&args),
         Command::History(args) => history::run(&args),
+        Command::Journal(args) => journal::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };

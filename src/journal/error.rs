@@ -149,6 +149,12 @@ impl fmt::Display for JournalError {
                 f,
                 "journal: in use by another process ({owner}); stop it first"
             ),
+            Self::Damaged(
+                damage @ Damage {
+                    flaw: Flaw::Version { .. },
+                    ..
+                },
+            ) => write!(f, "journal: {damage}"),
             Self::Damaged(damage) => write!(
                 f,
                 "journal: damaged: {damage}. Nothing was changed. To set the damaged part aside \

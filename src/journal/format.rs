@@ -16,10 +16,13 @@ pub(super) const SECTOR: usize = 512;
 
 const MAGIC: [u8; 8] = *b"larmjrnl";
 const VERSION: u32 = 1;
-/// Bytes of the header that its checksum covers; the checksum itself ends the page.
-const HEADER_COVERED: usize = 4092;
+/// The header page holds the header twice, so that one bad place does not cost a segment.
+const HEADER_COPY: usize = 2048;
+/// Bytes of a copy that its checksum covers; the checksum itself ends the copy.
+const HEADER_COVERED: usize = HEADER_COPY - 4;
 const KIND_RECORD: u8 = 1;
 const KIND_TRAILER: u8 = 2;
+const KIND_MARK: u8 = 3;
 /// Ends every trailer. No byte is zero, nor one flipped bit away from it.
 const END_MARK: [u8; 4] = *b"}eob";
 
@@ -53,13 +56,32 @@ impl Header {
         page.resize(HEADER_COVERED, 0);
         let checksum = crc32c::crc32c(&page);
         page.extend_from_slice(&checksum.to_le_bytes());
+        page.extend_from_within(..);
         page
     }
 
-    /// Reads the first [`HEADER_LEN`] bytes of a segment.
+    /// Reads the first [`HEADER_LEN`] bytes of a segment, both copies of the header.
     pub(super) fn decode(page: &[u8]) -> Result<Self, Flaw> {
+        let (one, other) = page.split_at_checked(HEADER_COPY).ok_or(Flaw::NoHeader)?;
+        let header = Self::decode_copy(one)?;
+        if one == other {
+            Ok(header)
+        } else {
+            Err(Flaw::HeaderChecksum)
+        }
+    }
+
+    /// Reads the first [`HEADER_LEN`] bytes of a segment where one copy of the header is enough.
+    pub(super) fn salvage(page: &[u8]) -> Result<Self, Flaw> {
+        let mut copies = page.chunks(HEADER_COPY);
+        let one = Self::decode_copy(copies.next().unwrap_or_default());
+        let other = copies.next().unwrap_or_default();
+        one.or_else(|flaw| Self::decode_copy(other).map_err(|_| flaw))
+    }
+
+    fn decode_copy(copy: &[u8]) -> Result<Self, Flaw> {
         let short = || Flaw::NoHeader;
-        let (covered, checksum) = page.split_at_checked(HEADER_COVERED).ok_or_else(short)?;
+        let (covered, checksum) = copy.split_at_checked(HEADER_COVERED).ok_or_else(short)?;
         let mut rest = covered;
         let magic: [u8; 8] = take(&mut rest).ok_or_else(short)?;
         let version = u32::from_le_bytes(take(&mut rest).ok_or_else(short)?);
@@ -106,6 +128,16 @@ pub(super) fn segment_first(name: &str) -> Option<u64> {
 /// Appends one record to `out`.
 pub(super) fn encode_record(out: &mut Vec<u8>, salt: u32, position: u64, at_ms: i64, body: &[u8]) {
     encode(out, salt, position, at_ms, KIND_RECORD, body);
+}
+
+/// Appends a mark: repair set aside the positions up to `next`, and the chain goes on with `chain`.
+pub(super) fn encode_mark(out: &mut Vec<u8>, salt: u32, next: u64, at_ms: i64, chain: &Chain) {
+    encode(out, salt, next, at_ms, KIND_MARK, chain);
+}
+
+/// The chain value that a whole mark record goes on with.
+pub(super) fn mark_chain(record: &[u8]) -> Option<Chain> {
+    record.get(RECORD_HEAD..)?.try_into().ok()
 }
 
 /// Appends the trailer of the batch whose records are all of `out`, and gives the new chain value.
@@ -203,13 +235,22 @@ impl Head {
         self.kind == [KIND_TRAILER, 0, 0, 0]
     }
 
+    pub(super) fn is_record(&self) -> bool {
+        self.kind == [KIND_RECORD, 0, 0, 0]
+    }
+
+    pub(super) fn is_mark(&self) -> bool {
+        self.kind == [KIND_MARK, 0, 0, 0]
+    }
+
     /// Checks what can be checked before the payload is there; gives the length of the record.
     pub(super) fn plausible(&self) -> Result<usize, Flaw> {
         let len = self.len as usize;
         match self.kind {
             [KIND_RECORD, 0, 0, 0] if len <= RECORD_LEN_MAX => Ok(RECORD_HEAD + len),
             [KIND_TRAILER, 0, 0, 0] if len == TRAILER_BODY => Ok(TRAILER_LEN),
-            [KIND_RECORD | KIND_TRAILER, 0, 0, 0] => Err(Flaw::Length { found: self.len }),
+            [KIND_MARK, 0, 0, 0] if len == size_of::<Chain>() => Ok(RECORD_HEAD + len),
+            [KIND_RECORD..=KIND_MARK, 0, 0, 0] => Err(Flaw::Length { found: self.len }),
             [found, ..] => Err(Flaw::Kind { found }),
         }
     }

@@ -17,8 +17,8 @@
 //! next segment, zero-filled ahead of use. A segment is
 //!
 //! ```text
-//! 0      header page: magic, format version, identity, first position, first position of the
-//!        segment before, chain value so far; zeros; CRC-32C in the last four bytes
+//! 0      the header, twice in 2048 bytes each: magic, format version, identity, first position,
+//!        first position of the segment before, chain value so far; zeros; CRC-32C
 //! 4096   batch, batch, … ; zeros up to the end of the file
 //! batch  record, record, … , trailer
 //! record checksum u32, payload length u32, position u64, time i64 (ms since 1970), kind u8,
@@ -31,7 +31,8 @@
 //! batch; its payload is the number of records (u32), the bytes of the whole batch (u32), the chain
 //! value (32 bytes) and an end mark (u32) that ends in a byte which is not zero. The chain value
 //! is BLAKE3 over the value before it and all bytes of the batch's records. A batch without records marks a
-//! stop in good order.
+//! stop in good order. Repair writes batches with one mark, a record of kind 3: the position in its
+//! head comes next, whatever the last one was, and its payload is the chain value to go on with.
 //!
 //! # Operation
 //! [`Journal`] appends: one write at a known offset, one `fdatasync`, then [`Published`] moves.
@@ -47,11 +48,14 @@ mod format;
 mod published;
 mod reader;
 mod recover;
+mod repair;
+mod retain;
 mod scan;
 mod segment;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod writer;
 
 pub use error::{Damage, Flaw, JournalError};
@@ -59,5 +63,8 @@ pub use format::RECORD_LEN_MAX;
 pub use published::{Commit, Published};
 pub use reader::{Entry, Reader};
 pub use recover::Recovery;
+pub use repair::{Repaired, repair, repair_in};
+pub use retain::remove_before;
 pub use storage::{DiskStorage, Storage, StorageFile};
+pub use verify::{Verified, verify, verify_in};
 pub use writer::{Appended, Journal, Options};

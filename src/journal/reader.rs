@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::error::{Damage, Flaw, JournalError};
 use super::format::segment_name;
-use super::recover::{read_header, segments};
+use super::recover::{open, read_header, segments};
 use super::scan::{Found, Scanner, Tail};
 use super::storage::{DiskStorage, Storage};
 
@@ -31,6 +31,8 @@ pub struct Reader {
     scanner: Option<Scanner>,
     /// Index of the next record in the scanner's batch.
     index: usize,
+    /// The zeros at the end of this segment were looked through once.
+    looked: bool,
 }
 
 impl Reader {
@@ -47,6 +49,7 @@ impl Reader {
             from,
             scanner: None,
             index: 0,
+            looked: false,
         };
         reader.find_segment()?;
         Ok(reader)
@@ -106,7 +109,7 @@ impl Reader {
         self.index = 0;
         // What looks broken may be half written; it is read anew before it is judged.
         for _ in 0..2 {
-            if let Found::Batch { .. } = scanner.next()? {
+            if let Found::Batch(_) = scanner.next()? {
                 return Ok(true);
             }
             scanner.refresh();
@@ -116,10 +119,11 @@ impl Reader {
         if newer && segments(&*self.storage)?.contains(&reached) {
             // The writer went on elsewhere, so nothing more comes here; but a batch may have
             // come between the two looks.
-            if let Found::Batch { .. } = scanner.next()? {
+            if let Found::Batch(_) = scanner.next()? {
                 return Ok(true);
             }
             self.scanner = Some(self.scan(reached)?);
+            self.looked = false;
             return Ok(true);
         }
         self.judge()
@@ -133,7 +137,7 @@ impl Reader {
         for last_look in [false, true] {
             scanner.refresh();
             match scanner.next()? {
-                Found::Batch { .. } => return Ok(true),
+                Found::Batch(_) => return Ok(true),
                 Found::Broken { at, position, flaw } => match scanner.judge(at, position, flaw)? {
                     Tail::Damaged(damage) if last_look => {
                         return Err(JournalError::Damaged(damage));
@@ -180,11 +184,7 @@ impl Reader {
     }
 
     fn scan(&self, first: u64) -> Result<Scanner, JournalError> {
-        let name = segment_name(first);
-        let file = self
-            .storage
-            .open(&name, false)
-            .map_err(JournalError::io("open", &name))?;
+        let file = open(&*self.storage, first)?;
         let header = read_header(&*file, first)?;
         Ok(Scanner::new(file, &header))
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::error::{Damage, Flaw, JournalError};
 use super::format::{Chain, HEADER_LEN, Header, Identity, segment_first, segment_name};
-use super::scan::{Found, Scanner, Tail};
+use super::scan::{Found, Scanner, Sort, Tail};
 use super::segment::Segment;
 use super::storage::{Storage, StorageFile, read_full, write_all};
 
@@ -40,29 +40,55 @@ pub(super) struct Recovered {
 
 /// Reads the journal's identity; makes one where there is none.
 pub(super) fn identity(storage: &dyn Storage) -> Result<Identity, JournalError> {
-    let names = storage.list().map_err(JournalError::io("list", ""))?;
-    if names.iter().any(|name| name == IDENTITY) {
-        let io = |error| JournalError::io("read", IDENTITY)(error);
-        let file = storage.open(IDENTITY, false).map_err(io)?;
-        let mut identity = [0; 16];
-        if read_full(&*file, &mut identity, 0).map_err(io)? == identity.len() {
-            return Ok(identity);
-        }
+    if let Some(identity) = read_identity(storage)? {
+        return Ok(identity);
     }
-    // Lost or never written: the oldest segment knows it.
-    let oldest = names.iter().filter_map(|name| segment_first(name)).min();
-    let identity = match oldest {
-        Some(first) => {
-            let name = segment_name(first);
-            let file = storage
-                .open(&name, false)
-                .map_err(JournalError::io("open", &name))?;
-            read_header(&*file, first)?.identity
-        }
-        None => fresh_identity(),
-    };
+    let identity = known_identity(storage)?.unwrap_or_else(fresh_identity);
     write_identity(storage, &identity)?;
     Ok(identity)
+}
+
+/// The journal's identity, from the oldest segment where its file is lost.
+pub(super) fn known_identity(storage: &dyn Storage) -> Result<Option<Identity>, JournalError> {
+    if let Some(identity) = read_identity(storage)? {
+        return Ok(Some(identity));
+    }
+    let Some(first) = segments(storage)?.first().copied() else {
+        return Ok(None);
+    };
+    let page = read_page(&*open(storage, first)?, &segment_name(first))?;
+    Ok(Header::salvage(&page).ok().map(|header| header.identity))
+}
+
+fn read_identity(storage: &dyn Storage) -> Result<Option<Identity>, JournalError> {
+    let io = |error| JournalError::io("read", IDENTITY)(error);
+    let names = storage.list().map_err(io)?;
+    if !names.iter().any(|name| name == IDENTITY) {
+        return Ok(None);
+    }
+    let file = storage.open(IDENTITY, false).map_err(io)?;
+    let mut identity = [0; 16];
+    let len = read_full(&*file, &mut identity, 0).map_err(io)?;
+    Ok((len == identity.len()).then_some(identity))
+}
+
+/// Opens a segment to read.
+pub(super) fn open(
+    storage: &dyn Storage,
+    first: u64,
+) -> Result<Arc<dyn StorageFile>, JournalError> {
+    let name = segment_name(first);
+    storage
+        .open(&name, false)
+        .map_err(JournalError::io("open", &name))
+}
+
+/// The first page of a segment, as far as there is one.
+pub(super) fn read_page(file: &dyn StorageFile, name: &str) -> Result<Vec<u8>, JournalError> {
+    let mut page = vec![0; usize::try_from(HEADER_LEN).unwrap_or(4096)];
+    let len = read_full(file, &mut page, 0).map_err(JournalError::io("read", name))?;
+    page.truncate(len);
+    Ok(page)
 }
 
 fn write_identity(storage: &dyn Storage, identity: &Identity) -> Result<(), JournalError> {
@@ -94,9 +120,7 @@ fn fresh_identity() -> Identity {
 /// Reads and checks the header of the segment named by `first`.
 pub(super) fn read_header(file: &dyn StorageFile, first: u64) -> Result<Header, JournalError> {
     let name = segment_name(first);
-    let mut page = vec![0; usize::try_from(HEADER_LEN).unwrap_or(4096)];
-    let len = read_full(file, &mut page, 0).map_err(JournalError::io("read", &name))?;
-    page.truncate(len);
+    let page = read_page(file, &name)?;
     let damaged = |flaw| {
         JournalError::Damaged(Damage {
             segment: name.clone(),
@@ -140,7 +164,7 @@ pub(super) fn recover(
     read_past_cache(&*file, &name)?;
     let header = read_header(&*file, newest)?;
     let mut scanner = Scanner::new(Arc::clone(&file), &header);
-    let (tail, clean) = run(&mut scanner)?;
+    let (tail, counted) = run(&mut scanner)?;
     let cut = match tail {
         Tail::Blank => 0,
         Tail::Torn { end } => cut(&*file, &name, scanner.offset, end)?,
@@ -152,9 +176,9 @@ pub(super) fn recover(
         segments: firsts.len(),
         first: if last < oldest { 0 } else { oldest },
         last,
-        checked: scanner.next - newest,
+        checked: counted.records,
         cut,
-        clean: clean && cut == 0,
+        clean: counted.clean && cut == 0,
         took: start.elapsed(),
     };
     let segment = Segment {
@@ -191,9 +215,7 @@ fn check_headers(
     let mut before = None;
     for first in firsts.iter().copied() {
         let name = segment_name(first);
-        let file = storage
-            .open(&name, false)
-            .map_err(JournalError::io("open", &name))?;
+        let file = open(storage, first)?;
         let header = read_header(&*file, first)?;
         let damaged = |flaw| {
             JournalError::Damaged(Damage {
@@ -225,15 +247,40 @@ pub(super) fn read_past_cache(file: &dyn StorageFile, name: &str) -> Result<(), 
         .map_err(JournalError::io("drop the cache of", name))
 }
 
-/// Reads to the last whole batch and judges what follows; tells whether the last batch is a
-/// mark of a stop in good order.
-pub(super) fn run(scanner: &mut Scanner) -> Result<(Tail, bool), JournalError> {
-    let mut clean = false;
+/// What the whole batches of one segment come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counted {
+    pub(super) batches: u64,
+    pub(super) records: u64,
+    /// Positions that repair set aside.
+    pub(super) lost: u64,
+    /// The last batch says that the writer stopped in good order.
+    pub(super) clean: bool,
+}
+
+/// Reads to the last whole batch and judges what follows.
+pub(super) fn run(scanner: &mut Scanner) -> Result<(Tail, Counted), JournalError> {
+    let mut counted = Counted::default();
+    // What a writer is just writing may look like damage; that passes, damage does not.
+    let mut looks = 0;
     loop {
         match scanner.next()? {
-            Found::Batch { stop } => clean = stop,
+            Found::Batch(sort) => {
+                looks = 0;
+                counted.batches += 1;
+                counted.records += scanner.records().len() as u64;
+                counted.clean = sort == Sort::Stop;
+                if let Sort::Repaired { lost } = sort {
+                    counted.lost += lost;
+                }
+            }
             Found::Broken { at, position, flaw } => {
-                return Ok((scanner.judge(at, position, flaw)?, clean));
+                let tail = scanner.judge(at, position, flaw)?;
+                looks += 1;
+                if looks == 3 || !matches!(tail, Tail::Damaged(_)) {
+                    return Ok((tail, counted));
+                }
+                scanner.refresh();
             }
         }
     }

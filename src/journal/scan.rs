@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::error::{Damage, Flaw, JournalError};
 use super::format::{
-    Chain, HEADER_LEN, Head, Header, RECORD_HEAD, SECTOR, TRAILER_LEN, Trailer, chained,
+    Chain, HEADER_LEN, Head, Header, RECORD_HEAD, SECTOR, TRAILER_LEN, Trailer, chained, mark_chain,
 };
 use super::storage::{StorageFile, read_full};
 
@@ -31,6 +31,8 @@ pub(super) struct Scanner {
     window: Vec<u8>,
     window_at: u64,
     records: Vec<RecordAt>,
+    /// The mark of the current batch: the next position, and the chain to go on with.
+    mark: Option<(u64, Chain)>,
 }
 
 /// Where a record of the current batch stands in the scanner's window.
@@ -45,12 +47,20 @@ pub(super) struct RecordAt {
 #[derive(Debug)]
 pub(super) enum Found {
     /// A whole batch; the scanner stands behind it now.
-    Batch {
-        /// It has no records: the writer stopped in good order here.
-        stop: bool,
-    },
+    Batch(Sort),
     /// No whole batch. `at` is the first byte that does not fit.
     Broken { at: u64, position: u64, flaw: Flaw },
+}
+
+/// What a batch is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sort {
+    /// It has records.
+    Records,
+    /// It has none: the writer stopped in good order here.
+    Stop,
+    /// Repair put it there; this many positions before the next one are set aside.
+    Repaired { lost: u64 },
 }
 
 /// What follows the last whole batch of a segment.
@@ -78,6 +88,7 @@ impl Scanner {
             window: Vec::new(),
             window_at: HEADER_LEN,
             records: Vec::new(),
+            mark: None,
         }
     }
 
@@ -106,6 +117,7 @@ impl Scanner {
     /// Reads the next batch.
     pub(super) fn next(&mut self) -> Result<Found, JournalError> {
         self.records.clear();
+        self.mark = None;
         self.drop_read();
         let mut at = 0usize;
         loop {
@@ -138,9 +150,14 @@ impl Scanner {
             }
             if head.is_trailer() {
                 let closed = self.close(&head, at);
-                return Ok(closed.map_or_else(broken, |stop| Found::Batch { stop }));
+                return Ok(closed.map_or_else(broken, Found::Batch));
             }
-            if head.position != position {
+            if head.is_mark() && head.position >= position {
+                self.mark = mark_chain(record).map(|chain| (head.position, chain));
+                at += len;
+                continue;
+            }
+            if head.position != position || self.mark.is_some() {
                 return Ok(broken(Flaw::Position {
                     found: head.position,
                 }));
@@ -154,10 +171,11 @@ impl Scanner {
         }
     }
 
-    /// Checks the trailer at `at` and moves behind it; tells whether the batch is a stop mark.
-    fn close(&mut self, head: &Head, at: usize) -> Result<bool, Flaw> {
+    /// Checks the trailer at `at` and moves behind it.
+    fn close(&mut self, head: &Head, at: usize) -> Result<Sort, Flaw> {
         let count = self.records.len();
-        let last = self.next + count as u64 - 1;
+        let next = self.next + count as u64;
+        let last = self.mark.map_or(next, |(next, _)| next) - 1;
         let batch = self.window.get(..at).unwrap_or_default();
         let record = self.window.get(at..at + TRAILER_LEN).unwrap_or_default();
         let trailer = Trailer::decode(record).ok_or(Flaw::Count)?;
@@ -173,10 +191,46 @@ impl Scanner {
         if chain != trailer.chain {
             return Err(Flaw::Chain);
         }
-        self.chain = chain;
+        self.chain = self.mark.map_or(chain, |(_, chain)| chain);
         self.next = last + 1;
         self.offset += (at + TRAILER_LEN) as u64;
-        Ok(count == 0)
+        Ok(match self.mark {
+            Some((after, _)) => Sort::Repaired { lost: after - next },
+            None if count == 0 => Sort::Stop,
+            None => Sort::Records,
+        })
+    }
+
+    /// Every whole record behind the scanner's place, wherever it stands: position, time, payload.
+    /// Positions rise.
+    pub(super) fn salvage(&self) -> Result<Vec<(u64, i64, Vec<u8>)>, JournalError> {
+        let rest = self.rest()?;
+        let mut found = Vec::new();
+        let (mut at, mut next) = (0, self.next);
+        while let Some(head) = rest.get(at..).and_then(Head::decode) {
+            let whole = (head.is_record() && head.position >= next)
+                .then(|| head.plausible().ok())
+                .flatten()
+                .and_then(|len| rest.get(at..at + len))
+                .filter(|record| head.check(self.salt, record).is_ok());
+            let Some(record) = whole else {
+                at += 1;
+                continue;
+            };
+            let body = record.get(RECORD_HEAD..).unwrap_or_default().to_vec();
+            found.push((head.position, head.at_ms, body));
+            next = head.position + 1;
+            at += record.len();
+        }
+        Ok(found)
+    }
+
+    /// The last position that a whole trailer behind the scanner's place tells; 0 without one.
+    pub(super) fn last_claimed(&self) -> Result<u64, JournalError> {
+        let rest = self.rest()?;
+        let last = self.trailers(&rest).last();
+        let head = last.and_then(|(end, _)| Head::decode(rest.get(end - TRAILER_LEN..)?));
+        Ok(head.map_or(0, |head| head.position))
     }
 
     /// Drops the bytes before `offset` from the window.

@@ -48,6 +48,10 @@ impl Spares {
         })
     }
 
+    pub(super) fn storage(&self) -> &dyn Storage {
+        &*self.storage
+    }
+
     /// Lets the helper thread make the next file, unless one is there or under way.
     pub(super) fn prepare(&mut self) {
         if !self.threaded || self.helper.is_some() {

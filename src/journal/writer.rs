@@ -119,6 +119,10 @@ impl Journal {
         self.published.clone()
     }
 
+    pub(super) fn storage(&self) -> &dyn Storage {
+        self.spares.storage()
+    }
+
     /// The position that the next record gets.
     pub fn next_position(&self) -> u64 {
         self.next

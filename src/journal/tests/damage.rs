@@ -230,9 +230,11 @@ fn a_newer_format_is_refused() {
     let (disk, _) = three_batches();
     disk.edit(SEGMENT, |bytes| {
         bytes[8] = 2;
-        let checksum = crc32c::crc32c(&bytes[..HEADER - 4]);
-        bytes[HEADER - 4..HEADER].copy_from_slice(&checksum.to_le_bytes());
+        let checksum = crc32c::crc32c(&bytes[..2044]);
+        bytes[2044..2048].copy_from_slice(&checksum.to_le_bytes());
+        bytes.copy_within(..2048, 2048);
     });
     let text = try_open(&disk).unwrap_err().to_string();
     assert!(text.contains("format version 2 is newer"), "{text}");
+    assert!(!text.contains("repair"), "{text}");
 }

@@ -454,6 +454,15 @@ impl Storage for Disk {
         self.change(Op::Rename, Change::Rename(from.to_owned(), to.to_owned()))
     }
 
+    fn link(&self, from: &str, to: &str) -> io::Result<()> {
+        let file = self.state().entries.get(from).cloned();
+        let file = file.ok_or(io::ErrorKind::NotFound)?;
+        if self.state().entries.contains_key(to) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.change(Op::Create, Change::Create(to.to_owned(), file))
+    }
+
     fn remove(&self, name: &str) -> io::Result<()> {
         let Some(file) = self.state().entries.get(name).cloned() else {
             return Err(io::ErrorKind::NotFound.into());

@@ -4,6 +4,7 @@ mod damage;
 mod faults;
 pub(crate) mod faulty;
 mod reading;
+mod repairing;
 
 use std::sync::Arc;
 
