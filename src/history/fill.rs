@@ -3,13 +3,16 @@
 //! It stands apart from the way of an acknowledgement: an own thread at low priority that holds at
 //! most one batch, falls behind under load and catches up afterwards. Errors are counted, logged
 //! and tried again after a pause that doubles; none of them reaches the receiving side.
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::{HistoryError, Source, SourceError, Writer};
+use larm_event::Timestamp;
+
+use super::progress::Progress;
+use super::{HistoryError, Source, SourceError, Writer, aside, keep_months};
 use crate::journal::Entry;
 
 /// Most entries in one transaction.
@@ -20,60 +23,18 @@ const BATCH_BYTES_MAX: usize = 4 << 20;
 const IDLE: Duration = Duration::from_millis(20);
 /// Time between two syncs, which move what the journal may forget.
 const SYNC_EVERY: Duration = Duration::from_secs(10);
+/// Time between two looks for months that may go.
+const KEEP_EVERY: Duration = Duration::from_mins(10);
 /// First and longest pause after an error.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 /// Added to the thread's niceness.
 const NICENESS: i32 = 5;
 
-/// How far the filler is. Positions are those of the last entry done, 0 for none.
-#[derive(Debug, Default)]
-pub struct Progress {
-    last: AtomicU64,
-    durable: AtomicU64,
-    published: AtomicU64,
-    rows: AtomicU64,
-    unreadable: AtomicU64,
-    errors: AtomicU64,
-}
-
-impl Progress {
-    /// Every entry up to this position can be queried.
-    pub fn last(&self) -> u64 {
-        self.last.load(Ordering::Acquire)
-    }
-
-    /// Every entry up to this position survives a power cut; as far as the history is concerned the
-    /// journal may forget them.
-    pub fn durable(&self) -> u64 {
-        self.durable.load(Ordering::Acquire)
-    }
-
-    /// How many published entries are not in the history yet.
-    pub fn lag(&self) -> u64 {
-        let published = self.published.load(Ordering::Acquire);
-        published.saturating_sub(self.last())
-    }
-
-    /// Rows stored since the start.
-    pub fn rows(&self) -> u64 {
-        self.rows.load(Ordering::Relaxed)
-    }
-
-    /// Rows among them whose payload was no record.
-    pub fn unreadable(&self) -> u64 {
-        self.unreadable.load(Ordering::Relaxed)
-    }
-
-    /// Attempts that failed since the start.
-    pub fn errors(&self) -> u64 {
-        self.errors.load(Ordering::Relaxed)
-    }
-}
-
 /// A running filler. Dropping it asks the thread to end and does not wait; [`Filler::stop`] waits.
 pub struct Filler {
     thread: Option<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
+    keep: Arc<AtomicU32>,
     progress: Arc<Progress>,
 }
 
@@ -92,12 +53,15 @@ impl Filler {
         published: impl Fn() -> u64 + Send + 'static,
     ) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
+        let keep = Arc::new(AtomicU32::new(0));
         let progress = Arc::new(Progress::default());
         let mut work = Work {
             directory,
             open,
             published,
             stop: Arc::clone(&stop),
+            keep: Arc::clone(&keep),
+            kept_at: None,
             progress: Arc::clone(&progress),
         };
         let thread = std::thread::Builder::new()
@@ -106,8 +70,15 @@ impl Filler {
         Ok(Self {
             thread: Some(thread),
             stop,
+            keep,
             progress,
         })
+    }
+
+    /// Keeps `months` whole calendar months besides the current one and removes older ones, now
+    /// and from time to time; 0, as at the start, keeps all. Can be changed at any time.
+    pub fn keep_months(&self, months: u32) {
+        self.keep.store(months, Ordering::Release);
     }
 
     /// How far it is.
@@ -162,6 +133,9 @@ struct Work<O, P> {
     open: O,
     published: P,
     stop: Arc<AtomicBool>,
+    keep: Arc<AtomicU32>,
+    /// When old months were removed last, and how many were to be kept.
+    kept_at: Option<(Instant, u32)>,
     progress: Arc<Progress>,
 }
 
@@ -184,7 +158,7 @@ where
             if let Failed::History(error) = &error
                 && let Some(path) = error.damaged()
             {
-                set_aside_file(path);
+                aside::file(path);
             }
             // Something was stored since the last error, so this is a new trouble.
             if self.progress.last() > before {
@@ -209,7 +183,7 @@ where
         let published = (self.published)();
         if writer.last() > published {
             drop(writer);
-            self.set_aside(published)?;
+            aside::directory(&self.directory, published)?;
             writer = Writer::open(&self.directory)?;
         }
         self.note(&writer);
@@ -217,6 +191,7 @@ where
         let mut batch = Vec::new();
         let mut synced_at = Instant::now();
         while !self.stopped() {
+            self.forget()?;
             self.read(&mut source, writer.last(), &mut batch)?;
             if batch.is_empty() {
                 self.wait(IDLE);
@@ -249,18 +224,18 @@ where
         Ok(())
     }
 
-    /// Moves away a history that knows more than the journal, which happens only where the journal
-    /// was replaced or cut: its positions will be given out again, and the rows under them must
-    /// neither be overwritten nor hide the new ones.
-    fn set_aside(&self, published: u64) -> Result<(), HistoryError> {
-        let aside = aside(&self.directory);
-        std::fs::rename(&self.directory, &aside).map_err(HistoryError::io(&self.directory))?;
-        tracing::error!(
-            set_aside = %aside.display(),
-            journal_end = published,
-            "history: it is ahead of the journal, which was replaced or cut; the old history is \
-             kept aside and a new one is filled from the journal"
-        );
+    /// Removes months that are older than what is kept, where it is time to look.
+    fn forget(&mut self) -> Result<(), HistoryError> {
+        let keep = self.keep.load(Ordering::Acquire);
+        let looked = |(at, months): (Instant, u32)| at.elapsed() < KEEP_EVERY && months == keep;
+        if self.kept_at.is_some_and(looked) {
+            return Ok(());
+        }
+        let now = Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
+        for month in keep_months(&self.directory, keep, now)?.removed {
+            tracing::info!(month = %month, keep, "history: an old month was removed");
+        }
+        self.kept_at = Some((Instant::now(), keep));
         Ok(())
     }
 
@@ -304,32 +279,6 @@ where
             std::thread::park_timeout(left);
         }
     }
-}
-
-/// Moves a damaged month away, so that it is filled anew from the journal.
-fn set_aside_file(path: &Path) {
-    let aside = aside(path);
-    for suffix in ["", "-wal", "-shm"] {
-        let [from, to] = [path, &aside].map(|path| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(suffix);
-            name
-        });
-        // What cannot be moved stays damaged, and the next attempt says so again.
-        let _ = std::fs::rename(from, to);
-    }
-    tracing::error!(
-        set_aside = %aside.display(),
-        "history: a damaged file is kept aside and filled anew from the journal"
-    );
-}
-
-/// The same name with a mark and the time behind it.
-fn aside(path: &Path) -> PathBuf {
-    let now = jiff::Timestamp::now().as_millisecond();
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(format!(".set-aside-{now}"));
-    PathBuf::from(aside)
 }
 
 /// Lets receiving go first. On Linux niceness belongs to the thread; failing is harmless.

@@ -1,6 +1,8 @@
 //! Forgetting whole months.
 use std::path::{Path, PathBuf};
 
+use larm_event::Timestamp;
+
 use super::{HistoryError, Month, store, writer};
 
 /// What [`remove_months_before`] did.
@@ -11,6 +13,20 @@ pub struct Removed {
     /// The month that would have gone too, but holds the history's cursor and therefore stays
     /// until a later month has taken it on.
     pub kept_for_cursor: Option<Month>,
+}
+
+/// Removes what is older than the `keep` whole months before the current one; with 0 nothing.
+///
+/// The current month is that of `now`, but not later than the newest that anything was received
+/// in, so that a clock gone ahead takes nothing until events of its time arrive.
+pub fn keep_months(directory: &Path, keep: u32, now: Timestamp) -> Result<Removed, HistoryError> {
+    match writer::newest(directory)? {
+        Some((newest, _)) if keep > 0 => {
+            let current = Month::of(now).min(newest);
+            remove_months_before(directory, current.back(keep))
+        }
+        _ => Ok(Removed::default()),
+    }
 }
 
 /// Removes the files of every month before `first_kept`.

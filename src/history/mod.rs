@@ -13,12 +13,14 @@
 //! per event: the searched fields and the whole record as JSON) and `cursor` (one row).
 //!
 //! Operation: [`Filler`] copies from a [`Source`]; [`Query`] reads; [`rebuild`] makes it anew.
+mod aside;
 mod error;
 mod feed;
 mod fill;
 mod filter;
 mod keep;
 mod month;
+mod progress;
 mod query;
 mod rebuild;
 mod row;
@@ -31,10 +33,11 @@ mod tests;
 
 pub use error::HistoryError;
 pub use feed::Feed;
-pub use fill::{Filler, Progress};
+pub use fill::Filler;
 pub use filter::Filter;
-pub use keep::{Removed, remove_months_before};
+pub use keep::{Removed, keep_months, remove_months_before};
 pub use month::Month;
+pub use progress::Progress;
 pub use query::{Key, Order, Query, Select};
 pub use rebuild::{Rebuilt, rebuild};
 pub use row::event_of;

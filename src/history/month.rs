@@ -83,6 +83,15 @@ impl Month {
         }
     }
 
+    /// The month `count` months before this one, or the first that can be named.
+    #[must_use]
+    pub fn back(self, count: u32) -> Self {
+        let index = i64::from(self.year) * 12 + i64::from(self.month) - 1 - i64::from(count);
+        let year = i16::try_from(index.div_euclid(12)).unwrap_or(i16::MIN);
+        let month = i8::try_from(index.rem_euclid(12) + 1).unwrap_or(1);
+        Self { year, month }.max(Self::FIRST)
+    }
+
     /// The month's file in `directory`.
     #[must_use]
     pub fn file(self, directory: &Path) -> PathBuf {
@@ -143,6 +152,16 @@ mod tests {
         assert_eq!(month.start(), at("2026-12-01T00:00:00Z"));
         assert_eq!(month.next().start(), at("2027-01-01T00:00:00Z"));
         assert_eq!(Month::LAST.next(), Month::LAST);
+    }
+
+    #[test]
+    fn back_counts_months_over_years() {
+        let back = |count| Month::parse("2026-02").unwrap().back(count).to_string();
+        assert_eq!(back(0), "2026-02");
+        assert_eq!(back(1), "2026-01");
+        assert_eq!(back(2), "2025-12");
+        assert_eq!(back(26), "2023-12");
+        assert_eq!(back(u32::MAX), "0000-01");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use super::super::{Filler, Month, Query, SourceError, Writer};
 use super::{Journal, LATE_NOVEMBER_MS, all, entries, expected, positions};
 
-fn filler(directory: &Path, journal: &Journal) -> Filler {
+pub(super) fn filler(directory: &Path, journal: &Journal) -> Filler {
     let (to_read, to_ask) = (journal.clone(), journal.clone());
     Filler::spawn(
         directory.to_owned(),
@@ -20,7 +20,7 @@ fn filler(directory: &Path, journal: &Journal) -> Filler {
 }
 
 /// Waits for something that must come; a hang is a failure of the test run, not of a timer.
-fn until(done: impl Fn() -> bool) {
+pub(super) fn until(done: impl Fn() -> bool) {
     while !done() {
         std::thread::sleep(Duration::from_millis(2));
     }

@@ -1,6 +1,8 @@
 //! Do old months go, and only they?
-use super::super::{Month, Writer, remove_months_before};
-use super::{LATE_NOVEMBER_MS, all, entries, positions};
+use larm_event::Timestamp;
+
+use super::super::{Month, Writer, keep_months, remove_months_before};
+use super::{Journal, LATE_NOVEMBER_MS, all, entries, positions};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -38,4 +40,54 @@ fn the_month_with_the_cursor_stays() {
     assert_eq!(outcome.removed, []);
     assert_eq!(outcome.kept_for_cursor, Month::parse("2026-11"));
     assert_eq!(Writer::open(directory.path()).unwrap().last(), 3);
+}
+
+fn months(directory: &std::path::Path) -> Vec<String> {
+    let months = Month::list(directory).unwrap();
+    months.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn so_many_months_are_kept_besides_the_current_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(directory.path()).unwrap();
+    // 30 November to 8 February.
+    writer
+        .append(&entries(0, 8, LATE_NOVEMBER_MS, 10 * DAY_MS))
+        .unwrap();
+    let february = Timestamp::parse("2027-02-20T00:00:00Z").unwrap();
+    let keep = |months, now| {
+        keep_months(directory.path(), months, now)
+            .unwrap()
+            .removed
+            .len()
+    };
+    assert_eq!(keep(0, february), 0);
+    assert_eq!(keep(3, february), 0);
+    assert_eq!(keep(2, february), 1);
+    assert_eq!(months(directory.path()), ["2026-12", "2027-01", "2027-02"]);
+    // A clock far ahead counts from the newest event.
+    let ahead = Timestamp::parse("2090-01-01T00:00:00Z").unwrap();
+    assert_eq!(keep(2, ahead), 0);
+    assert_eq!(keep(1, ahead), 1);
+    assert_eq!(months(directory.path()), ["2027-01", "2027-02"]);
+}
+
+#[test]
+fn the_filler_removes_old_months_when_told() {
+    let directory = tempfile::tempdir().unwrap();
+    // Long ago, so that the machine's clock does not matter: 31 December to 11 March.
+    let start_ms = Timestamp::parse("2020-12-31T12:00:00Z")
+        .unwrap()
+        .as_millis();
+    let journal = Journal::of(entries(0, 8, start_ms, 10 * DAY_MS));
+    let filler = super::filling::filler(directory.path(), &journal);
+    let progress = filler.progress();
+    super::filling::until(|| progress.last() == 8);
+    assert_eq!(months(directory.path()).len(), 4);
+    filler.keep_months(1);
+    super::filling::until(|| months(directory.path()).len() == 2);
+    assert!(filler.stop());
+    assert_eq!(months(directory.path()), ["2021-02", "2021-03"]);
+    assert_eq!(progress.errors(), 0);
 }
