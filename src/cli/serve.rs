@@ -1,5 +1,5 @@
 //! `larm serve`: runs the gateway in the foreground.
-use std::io::Write as _;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -53,7 +53,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let runtime = super::runtime(setup.config.gateway.worker_threads)?;
     let outcome = runtime.block_on(async {
-        let gateway = Gateway::start(setup).await?;
+        let gateway = Gateway::start(setup)?;
         announce(&gateway)?;
         run_until_signal(gateway).await.map_err(anyhow::Error::from)
     });
@@ -93,22 +93,19 @@ fn listeners(urls: &[ListenUrl]) -> Vec<Listener> {
 
 /// Says where the gateway listens, and what to try first.
 fn announce(gateway: &Gateway) -> anyhow::Result<()> {
-    let mut text = String::new();
-    for url in gateway.listening() {
-        text.push_str(&format!("listening on {url}\n"));
-    }
-    text.push_str("ready\n");
-    if let Some(address) = gateway.address(Transport::Tcp) {
-        text.push_str(&format!(
-            "try: larm send --to {address} --account 1234 --code BA --zone 1\n"
-        ));
-    } else if let Some(address) = gateway.address(Transport::Udp) {
-        text.push_str(&format!(
-            "try: larm send --udp --to {address} --account 1234 --code BA --zone 1\n"
-        ));
-    }
     let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .context("standard output")
+    write_announcement(gateway, &mut out).context("standard output")
+}
+
+fn write_announcement(gateway: &Gateway, out: &mut impl Write) -> std::io::Result<()> {
+    for url in gateway.listening() {
+        writeln!(out, "listening on {url}")?;
+    }
+    writeln!(out, "ready")?;
+    let tcp = gateway.address(Transport::Tcp).map(|address| ("", address));
+    let udp = || gateway.address(Transport::Udp).map(|address| ("--udp ", address));
+    if let Some((flag, address)) = tcp.or_else(udp) {
+        writeln!(out, "try: larm send {flag}--to {address} --account 1234 --code BA --zone 1")?;
+    }
+    out.flush()
 }

@@ -161,7 +161,7 @@ impl Bench {
             role: None,
             first_byte_timeout: Duration::from_millis(400),
             frame_timeout: Duration::from_millis(400),
-            idle_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_mins(1),
             datagrams_max: 16,
             intake: Arc::new(Intake::new(parts, rules)),
             clock,

@@ -289,8 +289,10 @@ impl Intake {
         let slot = Slot::new();
         repeats.remember(&identity, now.mono, id, Awaited::Slot(Arc::clone(&slot)));
         drop(repeats);
+        let accounts = self.parts.accounts.load();
         let stamp = Stamp {
             node: &self.parts.node,
+            accounts: &accounts,
             id,
             may_repeat,
             origin,
@@ -368,6 +370,7 @@ fn answered_alike(identity: &Identity, intent: Intent) -> Identity {
 /// What the gateway knows of a frame and the frame does not.
 struct Stamp<'a> {
     node: &'a str,
+    accounts: &'a Snapshot,
     id: Uuid,
     may_repeat: Option<Uuid>,
     origin: &'a Origin,
@@ -426,8 +429,24 @@ impl Stamp<'_> {
                 possible_repeat_of: Some(earlier),
             });
         }
+        self.apply_register(event, request);
         if event.raw.is_empty() {
             event.raw = larm_event::Raw(request.frame.to_vec());
+        }
+    }
+}
+
+impl Stamp<'_> {
+    /// What the owner said about this account: test mode, and priorities of its own.
+    fn apply_register<T>(&self, event: &mut Event, request: &Request<'_, T>) {
+        let Some(number) = request.account.filter(|_| request.known) else { return };
+        let Some(entry) = self.accounts.entry(request.receiver, request.line, number) else {
+            return;
+        };
+        event.test = entry.in_test(event.zone.as_deref(), self.now.utc);
+        let code = event.code.as_ref().map(|code| code.code.as_str());
+        if let Some(priority) = code.and_then(|code| entry.priority(code)) {
+            event.priority = priority;
         }
     }
 }

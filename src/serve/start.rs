@@ -30,8 +30,8 @@ const DATAGRAMS_MAX: usize = 4_096;
 const REPEATS_BEHIND_MAX: usize = 1_024;
 
 impl Gateway {
-    /// Starts everything and returns when every listener accepts.
-    pub async fn start(setup: Setup) -> Result<Self, ServeError> {
+    /// Starts everything and returns when every listener accepts. To be called inside a runtime.
+    pub fn start(setup: Setup) -> Result<Self, ServeError> {
         let config = &setup.config;
         let in_data = |source| ServeError::Data {
             path: setup.data.clone(),
