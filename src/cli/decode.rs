@@ -12,11 +12,13 @@ use crate::{explain, registry};
 
 /// Arguments of `larm decode`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Without --hex a line is the frame as printable text: \\n, \\r, \\t, \\\\ and \\xNN stand \
+#[command(
+    after_help = "Without --hex a line is the frame as printable text: \\n, \\r, \\t, \\\\ and \\xNN stand \
 for their bytes, and a line that starts with no \\n gets its start and end marks added.\n\nExamples:\n  \
 larm decode --hex frames.txt\n  echo '0a3845…0d' | larm decode --hex --json\n  \
 printf '%s\\n' '\\n1EF20013\"NULL\"0000L0#1234[]\\r' | larm decode\n\nExit code: 0 when every line could be read, whatever was found in it; 1 when a line is no hex or \
-holds a wrong escape (it is named on standard error, and the others are still explained).")]
+holds a wrong escape (it is named on standard error, and the others are still explained)."
+)]
 pub(super) struct Args {
     /// The input lines are hex digits (white space between them is skipped).
     #[arg(long)]
@@ -55,7 +57,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        let bytes = match if args.hex { from_hex(line) } else { from_printable(line) } {
+        let bytes = match if args.hex {
+            from_hex(line)
+        } else {
+            from_printable(line)
+        } {
             Ok(bytes) => bytes,
             Err(error) => {
                 all_read = false;
@@ -73,10 +79,17 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         out.flush()?;
     }
-    Ok(if all_read { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if all_read {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
-#[expect(clippy::print_stderr, reason = "one bad line must not end the explanation of the others")]
+#[expect(
+    clippy::print_stderr,
+    reason = "one bad line must not end the explanation of the others"
+)]
 fn complain(number: usize, error: &LineError) {
     eprintln!("larm: line {number}, {error}");
 }
@@ -84,7 +97,8 @@ fn complain(number: usize, error: &LineError) {
 fn open(args: &Args) -> anyhow::Result<Box<dyn BufRead>> {
     match args.file.as_deref() {
         Some(path) if path.as_os_str() != "-" => {
-            let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+            let file =
+                File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
             Ok(Box::new(BufReader::new(file)))
         }
         _ => Ok(Box::new(BufReader::new(io::stdin()))),
@@ -94,7 +108,9 @@ fn open(args: &Args) -> anyhow::Result<Box<dyn BufRead>> {
 /// Why a line of input is not what it should be.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 enum LineError {
-    #[error("column {column}: not a hex digit; with --hex a line holds 0-9, a-f, A-F and white space")]
+    #[error(
+        "column {column}: not a hex digit; with --hex a line holds 0-9, a-f, A-F and white space"
+    )]
     NotHex { column: usize },
     #[error("an odd number of hex digits: one digit is missing or too many")]
     OddDigits,
@@ -103,20 +119,29 @@ enum LineError {
 }
 
 fn digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok())
+    char::from(byte)
+        .to_digit(16)
+        .and_then(|value| u8::try_from(value).ok())
 }
 
 fn from_hex(line: &[u8]) -> Result<Vec<u8>, LineError> {
     let mut bytes = Vec::with_capacity(line.len() / 2);
     let mut high = None;
-    for (column, byte) in (1..).zip(line).filter(|(_, byte)| !byte.is_ascii_whitespace()) {
+    for (column, byte) in (1..)
+        .zip(line)
+        .filter(|(_, byte)| !byte.is_ascii_whitespace())
+    {
         let value = digit(*byte).ok_or(LineError::NotHex { column })?;
         match high.take() {
             None => high = Some(value),
             Some(first) => bytes.push((first << 4) | value),
         }
     }
-    if high.is_some() { Err(LineError::OddDigits) } else { Ok(bytes) }
+    if high.is_some() {
+        Err(LineError::OddDigits)
+    } else {
+        Ok(bytes)
+    }
 }
 
 fn from_printable(line: &[u8]) -> Result<Vec<u8>, LineError> {
@@ -167,9 +192,18 @@ mod tests {
 
     #[test]
     fn printable_lines_have_escapes() {
-        assert_eq!(from_printable(br"\nA\x00\xfF\\\t\r").unwrap(), b"\nA\x00\xff\\\t\r");
-        assert_eq!(from_printable(br"\nA\q"), Err(LineError::Escape { column: 4 }));
-        assert_eq!(from_printable(br"\x4"), Err(LineError::Escape { column: 1 }));
+        assert_eq!(
+            from_printable(br"\nA\x00\xfF\\\t\r").unwrap(),
+            b"\nA\x00\xff\\\t\r"
+        );
+        assert_eq!(
+            from_printable(br"\nA\q"),
+            Err(LineError::Escape { column: 4 })
+        );
+        assert_eq!(
+            from_printable(br"\x4"),
+            Err(LineError::Escape { column: 1 })
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::config::{Config, ConfigError, Format};
 use crate::logging;
 
 mod completions;
+mod decode;
 mod events;
 mod history;
 mod journal;
@@ -36,6 +37,8 @@ pub struct Cli {
 enum Command {
     /// Run the gateway in the foreground.
     Serve(serve::Args),
+    /// Explain frames, one per line.
+    Decode(decode::Args),
     /// Print what was received, and follow what comes.
     Events(events::Args),
     /// Care for the history.
@@ -53,6 +56,7 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
         Command::Serve(args) => serve::run(&args),
+        Command::Decode(args) => decode::run(&args),
         Command::Events(args) => events::run(&args),
         Command::History(args) => history::run(&args),
         Command::Journal(args) => journal::run(&args),

@@ -103,9 +103,16 @@ fn write_announcement(gateway: &Gateway, out: &mut impl Write) -> std::io::Resul
     }
     writeln!(out, "ready")?;
     let tcp = gateway.address(Transport::Tcp).map(|address| ("", address));
-    let udp = || gateway.address(Transport::Udp).map(|address| ("--udp ", address));
+    let udp = || {
+        gateway
+            .address(Transport::Udp)
+            .map(|address| ("--udp ", address))
+    };
     if let Some((flag, address)) = tcp.or_else(udp) {
-        writeln!(out, "try: larm send {flag}--to {address} --account 1234 --code BA --zone 1")?;
+        writeln!(
+            out,
+            "try: larm send {flag}--to {address} --account 1234 --code BA --zone 1"
+        )?;
     }
     out.flush()
 }

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use larm_carrier::Inspection;
 use larm_event::Event;
 
-/// Bytes shown of one field before it is cut.
-const SHOWN_MAX: usize = 40;
+/// Characters of the column that shows the bytes of a field.
+const SHOWN_MAX: usize = 24;
 
 /// Several lines that explain one piece of line `input` (from 1).
 #[must_use]
@@ -23,14 +23,15 @@ pub fn to_text(input: usize, found: &Inspection) -> String {
         None => {}
     }
     out.push('\n');
-    for field in &found.fields {
-        let bytes = found.bytes.get(field.start..field.end).unwrap_or_default();
+    // Events stand below, with everything that is known of them.
+    for field in found.fields.iter().filter(|field| field.name != "event") {
+        let bytes = found.bytes.get(field.start..field.end);
+        let bytes = shown(bytes.unwrap_or_default());
         let _ = writeln!(
             out,
-            "  {:>4}  {:<10}  {}",
+            "{:>6}  {:<10}{bytes:<SHOWN_MAX$}  {}",
             field.start, field.name, field.meaning
         );
-        let _ = writeln!(out, "        {:<10}  {}", "", shown(bytes));
     }
     if let Some(payload) = &found.payload
         && found.encrypted == Some(true)
@@ -65,18 +66,15 @@ pub fn to_text(input: usize, found: &Inspection) -> String {
     out
 }
 
+/// The bytes as text, every byte that is not printable escaped, cut to the width of its column.
 fn shown(bytes: &[u8]) -> String {
-    let cut = bytes.len() > SHOWN_MAX;
-    let text = bytes
-        .get(..SHOWN_MAX.min(bytes.len()))
-        .unwrap_or_default()
-        .escape_ascii()
-        .to_string();
-    if cut {
-        format!("{text}… ({} bytes)", bytes.len())
-    } else {
-        text
+    let text = larm_wire::text::printable_bytes(bytes);
+    if text.chars().count() <= SHOWN_MAX {
+        return text.into_owned();
     }
+    let mut cut: String = text.chars().take(SHOWN_MAX - 1).collect();
+    cut.push('…');
+    cut
 }
 
 /// One event in one line: `Burglary alarm (SIA BA, new), zone 01, partition 1, "Front door"`.
@@ -160,11 +158,9 @@ mod tests {
             ..Inspection::default()
         };
         let text = to_text(1, &found);
-        assert!(
-            text.starts_with("line 1: ok, 5 bytes, clear\n     1  crc         right\n"),
-            "{text}"
-        );
-        assert!(text.contains("8BE7"));
+        let first =
+            "line 1: ok, 5 bytes, clear\n     1  crc       8BE7                      right\n";
+        assert!(text.starts_with(first), "{text}");
         assert!(text.contains("Burglary alarm (SIA NBA), alarm/intrusion, priority 2, zone 01"));
         assert!(text.ends_with("  answer      ACK\n"));
     }
@@ -172,6 +168,6 @@ mod tests {
     #[test]
     fn raw_bytes_never_reach_the_terminal() {
         assert_eq!(shown(b"\x1b[2J\r"), "\\x1b[2J\\r");
-        assert!(shown(&[b'x'; 100]).ends_with("… (100 bytes)"));
+        assert_eq!(shown(&[b'x'; 100]).chars().count(), SHOWN_MAX);
     }
 }

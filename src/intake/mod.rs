@@ -439,7 +439,9 @@ impl Stamp<'_> {
 impl Stamp<'_> {
     /// What the owner said about this account: test mode, and priorities of its own.
     fn apply_register<T>(&self, event: &mut Event, request: &Request<'_, T>) {
-        let Some(number) = request.account.filter(|_| request.known) else { return };
+        let Some(number) = request.account.filter(|_| request.known) else {
+            return;
+        };
         let Some(entry) = self.accounts.entry(request.receiver, request.line, number) else {
             return;
         };

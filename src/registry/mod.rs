@@ -1,7 +1,8 @@
 //! The one place that names protocols: sessions for listeners, explanations, quirks, and the
 //! transmitter's side.
-use larm_carrier::{Mode, QuirkInfo, Session};
+use larm_carrier::{Inspection, Key, Mode, QuirkInfo, Session};
 use larm_dc09::Dc09;
+use larm_event::Timestamp;
 
 use crate::accounts::Rules;
 
@@ -66,4 +67,19 @@ pub fn with_session<W: WithSession>(protocol: Protocol, settings: Settings, work
             work.run(move || Dc09::new(settings.mode, limits))
         }
     }
+}
+
+/// Every piece found in `bytes`, explained. `clock` is the receiver's time for the time window;
+/// without it each frame's own.
+#[must_use]
+pub fn inspect(bytes: &[u8], keys: &[Key], clock: Option<Timestamp>) -> Vec<Inspection> {
+    larm_dc09::inspect(bytes, keys, clock)
+}
+
+/// Why a frame was refused, in one sentence without its content.
+#[must_use]
+pub fn explain_refused(frame: &[u8]) -> Option<String> {
+    inspect(frame, &[], None)
+        .iter()
+        .find_map(crate::explain::to_sentence)
 }

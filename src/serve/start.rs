@@ -102,7 +102,7 @@ impl Gateway {
             self.setup.config.log.rate_limit,
             Arc::clone(clock),
             Arc::clone(&self.metrics),
-            |_| None,
+            registry::explain_refused,
         ));
         for listener in &self.setup.config.listeners {
             let shared = Arc::new(Shared {
