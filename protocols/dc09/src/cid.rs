@@ -8,6 +8,8 @@
 //! 9 digits are `QXYZGGCCC`; 10 have the checksum behind; 11 have the message type `MT` before; 12
 //! both; 15 and 16 have four digits of account in front of that. Letters E, R, P for 1, 3, 6 are
 //! what receivers print; they are read, too.
+use alloc::vec::Vec;
+
 use larm_wire::hex;
 
 use crate::deviation::{Deviation, Deviations};
@@ -58,6 +60,22 @@ pub struct CidEvent<'b> {
     pub zone: &'b str,
     /// What deviates.
     pub deviations: Deviations,
+}
+
+impl CidEvent<'_> {
+    /// Appends the event in the standard's form: `1131 01 015`.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        for part in [
+            self.qualifier.as_str(),
+            self.code,
+            " ",
+            self.partition,
+            " ",
+            self.zone,
+        ] {
+            out.extend_from_slice(part.as_bytes());
+        }
+    }
 }
 
 /// How the qualifier is read.

@@ -8,10 +8,12 @@
 
 extern crate alloc;
 
+mod answer;
 mod block;
 pub mod cid;
 mod crypto;
 mod deviation;
+mod encode;
 mod error;
 mod fields;
 pub mod frame;
@@ -28,8 +30,10 @@ mod session;
 pub mod sia;
 mod xdata;
 
+pub use answer::{AnswerError, Answered, Reply, read_answer};
 pub use block::Block;
 pub use deviation::{Deviation, Deviations, Strict};
+pub use encode::{EncodeError, Outgoing};
 pub use error::{DecodeError, ErrorAnswer, Expected};
 pub use header::Header;
 pub use ids::Token;

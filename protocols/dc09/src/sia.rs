@@ -12,6 +12,8 @@
 //! A modifier holds until the next `N`, `O` or `E`, or until it is sent again. Bars part blocks and
 //! stand for `/` in one vendor's form, so modifiers reach over them. Blocks that nobody can read
 //! are skipped. Everything borrows; nothing allocates.
+use alloc::vec::Vec;
+
 use larm_event::classify_sia;
 
 /// What stood before an event.
@@ -64,6 +66,17 @@ impl<'b> Modifiers<'b> {
         self.iter().find(|found| found.name == name)
     }
 
+    /// A set of modifiers; of those with the same name the last one holds, and what does not fit
+    /// is left out.
+    #[must_use]
+    pub fn of(modifiers: &[Modifier<'b>]) -> Self {
+        let mut all = Self::default();
+        for modifier in modifiers {
+            all.set(*modifier);
+        }
+        all
+    }
+
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = Modifier<'b>> + '_ {
         self.slots.iter().flatten().copied()
@@ -104,6 +117,43 @@ pub struct SiaEvent<'b> {
     pub more_text: Option<&'b [u8]>,
     /// What holds for it.
     pub modifiers: Modifiers<'b>,
+}
+
+impl SiaEvent<'_> {
+    /// Appends the event as one block: `Nri1/BA01^text^`. Several are parted by `|`.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        if self.code != "A" {
+            out.extend_from_slice(self.qualifier.as_str().as_bytes());
+        }
+        for modifier in self.modifiers.iter() {
+            out.extend_from_slice(modifier.name.as_bytes());
+            out.extend_from_slice(modifier.value.as_bytes());
+            if let Some(text) = modifier.text {
+                out.extend_from_slice(&[b"^", text, b"^"].concat());
+            }
+            out.push(b'/');
+        }
+        debug_assert!(self.code != "A" || start == 0 || out.get(start - 1) == Some(&b'|'));
+        out.extend_from_slice(self.code.as_bytes());
+        if self.code == "A" {
+            out.extend_from_slice(self.text.unwrap_or_default());
+            return;
+        }
+        out.extend_from_slice(self.address.unwrap_or_default().as_bytes());
+        if let Some(value) = self.value {
+            let sign = if value.unit.len() == 1 { "_" } else { "" };
+            for part in ["*", value.number, value.unit, sign] {
+                out.extend_from_slice(part.as_bytes());
+            }
+        }
+        if let Some(text) = self.text {
+            out.extend_from_slice(&[b"^", text, b"^"].concat());
+        }
+        if let Some(text) = self.more_text {
+            out.extend_from_slice(&[b"|A", text].concat());
+        }
+    }
 }
 
 /// The events of a payload without its account, in order.
@@ -218,12 +268,13 @@ impl<'b> Events<'b> {
             [b'/', ..] => true,
             _ => false,
         };
+        let reading = matches!(following, [b'D', b'A' | b'B' | b'I' | b'M', ..]);
+        let lower = following.first().is_some_and(u8::is_ascii_lowercase);
         let qualifier = match first {
             b'N' if leads => Qualifier::New,
             b'O' if leads => Qualifier::Old,
-            b'E' if leads && self.at_block_start && !starts_event(self.rest) => {
-                Qualifier::Environment
-            }
+            // Elsewhere `E` starts a code: `ER`, `EX`.
+            b'E' if leads && self.at_block_start && (reading || lower) => Qualifier::Environment,
             _ => return,
         };
         self.qualifier = qualifier;
@@ -427,5 +478,150 @@ fn until(input: &[u8], end: u8) -> (&[u8], &[u8]) {
             (text, rest.get(1..).unwrap_or_default())
         }
         None => (input, &[]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::String;
+
+    /// Code, address and text of each event.
+    fn read(payload: &str) -> Vec<(String, String, String)> {
+        events(payload.as_bytes())
+            .map(|event| {
+                let text = event
+                    .text
+                    .map(|text| String::from_utf8_lossy(text).into_owned());
+                (
+                    event.code.into(),
+                    event.address.unwrap_or_default().into(),
+                    text.unwrap_or_default(),
+                )
+            })
+            .collect()
+    }
+
+    fn one(payload: &str) -> (String, String, String) {
+        let all = read(payload);
+        assert_eq!(all.len(), 1, "{payload}: {all:?}");
+        all[0].clone()
+    }
+
+    fn shown(code: &str, address: &str, text: &str) -> (String, String, String) {
+        (code.into(), address.into(), text.into())
+    }
+
+    #[test]
+    fn qualifier_or_code() {
+        assert_eq!(one("NNL2"), shown("NL", "2", ""));
+        assert_eq!(one("NL2"), shown("NL", "2", ""));
+        assert_eq!(one("NLR"), shown("LR", "", ""));
+        assert_eq!(one("OP1"), shown("OP", "1", ""));
+        assert_eq!(one("NRP"), shown("RP", "", ""));
+        let old = events(b"Ori1/BA1").next().unwrap();
+        assert_eq!(old.qualifier, Qualifier::Old);
+        assert_eq!(one("ER1"), shown("ER", "1", ""));
+    }
+
+    #[test]
+    fn texts_in_all_documented_forms() {
+        assert_eq!(one("NBA01|AGlass break"), shown("BA", "01", "Glass break"));
+        assert_eq!(
+            one("Nti10:15/ri4/FA2/AFire Zone 2"),
+            shown("FA", "2", "Fire Zone 2")
+        );
+        assert_eq!(one("FA2/ATrouble room"), shown("FA", "2", "Trouble room"));
+        assert_eq!(
+            one("Nti10:15|ri4|FA2|AFire Zone 2"),
+            shown("FA", "2", "Fire Zone 2")
+        );
+        assert_eq!(
+            one("Nri1/BA01^Front door^"),
+            shown("BA", "01", "Front door")
+        );
+        assert_eq!(
+            one("Nri01/UR069*'HA Hall'NM"),
+            shown("UR", "069", "HA Hall")
+        );
+        assert_eq!(
+            one("Nri01/UR069*\"HA Hall\"NM"),
+            shown("UR", "069", "HA Hall")
+        );
+        assert_eq!(one("Nri1OP0001*Familie*"), shown("OP", "0001", "Familie"));
+        assert_eq!(
+            one("AService engineer on site"),
+            shown("A", "", "Service engineer on site")
+        );
+        assert_eq!(one("Npi0/AT"), shown("AT", "", ""));
+        assert_eq!(one("NBA1^Hall^|AMore"), shown("BA", "1", "Hall"));
+        assert_eq!(
+            events(b"NBA1^Hall^|AMore").next().unwrap().more_text,
+            Some(&b"More"[..])
+        );
+    }
+
+    #[test]
+    fn modifiers_hold_until_the_next_qualifier() {
+        let all: Vec<_> = events(b"Nri1/BA01/BA02|BR03|Nid5/OP5|zz77qq/CL1").collect();
+        let area = |at: usize| all[at].modifiers.find("ri").map(|found| found.value);
+        assert_eq!(
+            (area(0), area(1), area(2), area(3)),
+            (Some("1"), Some("1"), Some("1"), None)
+        );
+        assert_eq!(
+            all[4].modifiers.find("zz").map(|found| found.value),
+            Some("77")
+        );
+        let named = events(b"Nri2^Boven^id14^Jantje^OP14").next().unwrap();
+        assert_eq!(
+            named.modifiers.find("id").unwrap().text,
+            Some(&b"Jantje"[..])
+        );
+        assert_eq!((named.code, named.address), ("OP", Some("14")));
+        let slashless = events(b"Nti20:50:26RP99").next().unwrap();
+        assert_eq!(slashless.modifiers.find("ti").unwrap().value, "20:50:26");
+        let tight = events(b"Nri1BA503^Hall^").next().unwrap();
+        assert_eq!(
+            (tight.code, tight.modifiers.find("ri").unwrap().value),
+            ("BA", "1")
+        );
+    }
+
+    #[test]
+    fn several_events_without_separators() {
+        assert_eq!(read("NBA01BA02").len(), 2);
+        assert_eq!(one("NBA0A1"), shown("BA", "0A1", ""));
+    }
+
+    #[test]
+    fn measured_values() {
+        let event = events(b"Eri1/DA3*-23.5C_^Cold room^").next().unwrap();
+        assert_eq!(event.qualifier, Qualifier::Environment);
+        assert_eq!((event.code, event.address), ("DA", Some("3")));
+        assert_eq!(
+            event.value,
+            Some(Value {
+                number: "-23.5",
+                unit: "C"
+            })
+        );
+        assert_eq!(event.text, Some(&b"Cold room"[..]));
+        let event = events(b"EDI1*45P").next().unwrap();
+        assert_eq!(
+            event.value,
+            Some(Value {
+                number: "45",
+                unit: "P"
+            })
+        );
+    }
+
+    #[test]
+    fn what_holds_no_event() {
+        for payload in ["", "0", "OP001*'NM", "nri", "1 1", "?1234", "&x"] {
+            assert_eq!(read(payload), [], "{payload}");
+        }
+        assert_eq!(one("0|NRP"), shown("RP", "", ""));
     }
 }
