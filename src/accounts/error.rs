@@ -51,7 +51,7 @@ pub enum RegisterError {
         path: PathBuf,
     },
     /// An account of this number, receiver and line is there already.
-    #[error("account {number} is registered already; change it with `larm accounts add --replace`")]
+    #[error("account {number} is registered already; change it with `larm accounts add --update`")]
     Exists {
         /// The account.
         number: Number,

@@ -1,6 +1,6 @@
 //! Export with keys: into a new file that its owner alone can read, and nowhere else.
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use larm_carrier::Key;
@@ -34,6 +34,20 @@ impl FileForm {
 }
 
 impl Register {
+    /// Writes every account without keys into a new file of mode 0600 (it has personal data); a file
+    /// that is there is refused.
+    pub fn export(&self, path: &Path, form: FileForm) -> Result<(), RegisterError> {
+        let mut file = files::new_private(path)?;
+        let failed = || RegisterError::io("write", path);
+        let mut out = BufWriter::new(&mut file);
+        let written = match form {
+            FileForm::Csv => self.export_csv(&mut out),
+            FileForm::Toml => self.export_toml(&mut out),
+        };
+        written.map_err(failed())??;
+        out.flush().map_err(failed())
+    }
+
     /// Writes every account with its keys into a new file of mode 0600; a file that is there is
     /// refused. The file is on disk when this returns.
     pub fn export_with_keys(&self, path: &Path, form: FileForm) -> Result<(), RegisterError> {
@@ -53,9 +67,24 @@ impl Register {
     }
 }
 
+/// Makes a random AES-128 key and writes it, as hex, into a new file of mode 0600.
+pub fn generate_key(path: &Path) -> Result<Key, RegisterError> {
+    let mut raw = Zeroizing::new([0u8; 16]);
+    getrandom::fill(raw.as_mut_slice()).map_err(RegisterError::Random)?;
+    let key = Key::from_bytes(raw.as_slice()).expect("16 bytes are a key");
+    let failed = || RegisterError::io("write", path);
+    let mut file = files::new_private(path)?;
+    let mut line = hex(&key);
+    line.push('\n');
+    file.write_all(line.as_bytes())
+        .and_then(|()| file.sync_all())
+        .map_err(failed())?;
+    Ok(key)
+}
+
 /// The key as hex, in memory that is wiped.
 pub(super) fn hex(key: &Key) -> Zeroizing<String> {
-    let mut text = Zeroizing::new(String::with_capacity(64));
+    let mut text = Zeroizing::new(String::with_capacity(65));
     for byte in key.expose() {
         for nibble in [byte >> 4, byte & 15] {
             text.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));

@@ -117,6 +117,21 @@ pub struct Draft {
     pub keys: [Option<Key>; 2],
 }
 
+impl Draft {
+    /// Sets one field from its text, in the form of a CSV cell; an empty text unsets it.
+    pub fn set(&mut self, column: Column, text: &str, rules: &Rules) -> Result<(), FieldError> {
+        set(self, column, text, Some(rules))
+    }
+}
+
+impl Account {
+    /// The text of a field in the form of a CSV cell; empty where it is not set. Keys are empty.
+    #[must_use]
+    pub fn cell(&self, column: Column) -> String {
+        cell(self, column)
+    }
+}
+
 /// What names are known; from the registry of protocols.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
@@ -650,8 +665,9 @@ fn cut(text: &str, mark: char) -> Vec<&str> {
     .collect()
 }
 
-/// Puts `\` before every mark of a list.
-pub(super) fn escape(text: &str) -> String {
+/// Puts `\` before every mark of a list, so that `text` is one item.
+#[must_use]
+pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if matches!(c, ';' | '=' | '\\') {

@@ -16,8 +16,8 @@ mod tests;
 mod toml;
 
 pub use error::{BadRow, RegisterError};
-pub use export::FileForm;
-pub use fields::{Column, Draft, FieldError, Rules};
+pub use export::{FileForm, generate_key};
+pub use fields::{Column, Draft, FieldError, Rules, escape};
 pub use record::{Account, Number, Person, Supervision, WindowOverride, Zone};
 pub use register::{Generation, KeyState, Listed, Register};
 pub use rows::Imported;

@@ -7,6 +7,7 @@ use super::error::{BadRow, RegisterError};
 use super::fields::{self, Column, Draft};
 use super::record::Number;
 use super::register::{Register, random_id};
+use super::strength::{Weakness, weakness};
 
 /// One account of a file, as text.
 pub(super) struct Row {
@@ -28,6 +29,8 @@ pub struct Imported {
     pub changed: usize,
     /// Rows that were left out.
     pub skipped: Vec<BadRow>,
+    /// Accounts of the file with a key that is easily guessed.
+    pub weak: Vec<(Number, Weakness)>,
 }
 
 impl Register {
@@ -73,6 +76,8 @@ impl Register {
                     done.skipped.push(bad);
                     continue;
                 }
+                let weak = draft.keys.iter().flatten().find_map(weakness);
+                done.weak.extend(weak.map(|weakness| (number, weakness)));
                 let id = match known {
                     Some(id) => id,
                     None => random_id()?,

@@ -8,6 +8,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::config::{Config, ConfigError, Format};
 use crate::logging;
 
+mod accounts;
+mod check;
 mod completions;
 mod decode;
 mod events;
@@ -39,6 +41,10 @@ enum Command {
     Serve(serve::Args),
     /// Explain frames, one per line.
     Decode(decode::Args),
+    /// Care for the register of transmitters and their keys.
+    Accounts(accounts::Args),
+    /// Validate a configuration, with line and column and what to write instead.
+    Check(check::Args),
     /// Print what was received, and follow what comes.
     Events(events::Args),
     /// Care for the history.
@@ -57,6 +63,8 @@ pub fn run() -> ExitCode {
     let outcome = match cli.command {
         Command::Serve(args) => serve::run(&args),
         Command::Decode(args) => decode::run(&args),
+        Command::Accounts(args) => accounts::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Events(args) => events::run(&args),
         Command::History(args) => history::run(&args),
         Command::Journal(args) => journal::run(&args),
@@ -106,8 +114,9 @@ fn start_logging(config: &Config) {
     reason = "the configuration's problems are this command's answer"
 )]
 fn refuse_config(error: &ConfigError) -> ExitCode {
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let text = match error {
-        ConfigError::Invalid(report) => report.render(std::io::stderr().is_terminal()),
+        ConfigError::Invalid(report) => report.render(colour),
         other => format!("larm: {other}"),
     };
     eprintln!("{text}");
