@@ -65,7 +65,7 @@ pub enum RegisterError {
         others: Vec<Number>,
     },
     /// A field cannot be what it was set to.
-    #[error("{0}")]
+    #[error(transparent)]
     Field(#[from] FieldError),
     /// Rows of a file that cannot be imported; nothing was.
     #[error("{}", every_row(.name, .rows, *.good))]

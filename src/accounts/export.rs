@@ -7,6 +7,7 @@ use larm_carrier::Key;
 use zeroize::Zeroizing;
 
 use super::error::RegisterError;
+use super::fields::{Column, FieldError};
 use super::files;
 use super::register::Register;
 
@@ -71,7 +72,10 @@ impl Register {
 pub fn generate_key(path: &Path) -> Result<Key, RegisterError> {
     let mut raw = Zeroizing::new([0u8; 16]);
     getrandom::fill(raw.as_mut_slice()).map_err(RegisterError::Random)?;
-    let key = Key::from_bytes(raw.as_slice()).expect("16 bytes are a key");
+    let key = Key::from_bytes(raw.as_slice()).map_err(|why| FieldError::Key {
+        column: Column::Key,
+        why,
+    })?;
     let failed = || RegisterError::io("write", path);
     let mut file = files::new_private(path)?;
     let mut line = hex(&key);

@@ -99,11 +99,12 @@ impl Store {
         self.select("ORDER BY account, line, receiver", &[], true, take)
     }
 
-    /// Accounts of the same number, whatever their letters' case, receiver and line.
+    /// Accounts of the same number, whatever their zeros in front, letters' case, receiver and line.
     pub(super) fn same_number(&self, account: &str) -> Result<Vec<Number>, RegisterError> {
         let mut found = Vec::new();
         let take = |_, account: Account| found.push(account.number);
-        let only = "WHERE account = ?1 COLLATE NOCASE ORDER BY line, receiver LIMIT 5";
+        let only = "WHERE ltrim(account, '0') = ltrim(?1, '0') COLLATE NOCASE
+                    ORDER BY account, line, receiver LIMIT 5";
         self.select(only, &[&account], false, take)?;
         Ok(found)
     }

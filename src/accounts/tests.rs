@@ -494,6 +494,8 @@ fn who_is_not_there_is_said_with_those_who_are() {
         told,
         "account 1234 (line 9) is not registered; did you mean 1234 or 1234 (receiver 1, line 5)?"
     );
+    let told = register.show(&number("01234")).unwrap_err().to_string();
+    assert!(told.contains("did you mean 1234 or"), "{told}");
     let told = register.remove(&number("9999")).unwrap_err().to_string();
     assert_eq!(
         told,

@@ -29,7 +29,7 @@ pub(super) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Register a transmitter, or change one with --update.
-    Add(Add),
+    Add(Box<Add>),
     /// Print every account, one per line.
     List(List),
     /// Print one account with all its fields; of its keys only whether they are set.
@@ -78,15 +78,16 @@ struct Who {
 struct Add {
     #[command(flatten)]
     who: Who,
-    #[command(flatten)]
-    key: OptionalKeyArgs,
-    #[command(flatten)]
-    fields: FieldArgs,
-    /// The account is registered: change the fields that are given here, and no others.
+    /// The account is registered: change the fields that are given here, and no others. A key that is
+    /// given replaces the old one at once; `rotate-key` takes both for a while.
     #[arg(long)]
     update: bool,
     #[command(flatten)]
     place: Place,
+    #[command(flatten)]
+    key: OptionalKeyArgs,
+    #[command(flatten)]
+    fields: FieldArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -125,9 +126,9 @@ struct RotateKey {
     #[command(flatten)]
     who: Who,
     #[command(flatten)]
-    key: KeyArgs,
-    #[command(flatten)]
     place: Place,
+    #[command(flatten)]
+    key: KeyArgs,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -153,7 +154,7 @@ fn add(args: &Add) -> anyhow::Result<ExitCode> {
     let number = args.who.number()?;
     let key = args.key.read()?;
     let mut register = open(&args.place)?;
-    let warnings = key.as_ref().and_then(|key| crate::accounts::weakness(key));
+    let weak = key.as_ref().and_then(crate::accounts::weakness);
     let apply = |draft: &mut Draft| {
         if let Some(key) = key {
             draft.keys = [Some(key), None];
@@ -168,7 +169,7 @@ fn add(args: &Add) -> anyhow::Result<ExitCode> {
         apply(&mut draft)?;
         register.add(&draft)?;
     }
-    if let Some(weakness) = warnings {
+    if let Some(weakness) = weak {
         warn(&format!("the key of account {number} is weak: {weakness}"));
     }
     warn_of_shared(&register, Some(&number))?;

@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use clap::ArgGroup;
 use larm_carrier::Key;
 use zeroize::Zeroizing;
 
@@ -34,16 +35,18 @@ pub(super) struct OptionalKeyArgs {
 
 /// A key, or the end of a rotation.
 #[derive(Debug, clap::Args)]
-#[group(required = true, multiple = false)]
-#[command(next_help_heading = "Key")]
+#[command(
+    next_help_heading = "Key",
+    group(ArgGroup::new("step").required(true).args(["key", "key_file", "key_stdin", "generate_key", "finish", "cancel"]))
+)]
 pub(super) struct KeyArgs {
     #[command(flatten)]
     pub(super) source: OptionalKeyArgs,
     /// The transmitter uses the next key: it becomes the only one.
-    #[arg(long, conflicts_with = "OptionalKeyArgs")]
+    #[arg(long)]
     pub(super) finish: bool,
     /// Give the rotation up: the next key is forgotten.
-    #[arg(long, conflicts_with_all = ["OptionalKeyArgs", "finish"])]
+    #[arg(long)]
     pub(super) cancel: bool,
 }
 
