@@ -19,7 +19,7 @@ mod transfer;
 #[derive(Debug, clap::Args)]
 #[command(
     arg_required_else_help = true,
-    after_help = "A running gateway takes changes over by itself, within `accounts.reload_interval` (2 s).\nKeys are never printed. They stand in keys.sqlite in the data directory, which its owner alone may read.\n\nExamples:\n  larm accounts add 1234 --key-file key.txt --site \"Corner shop\" --zone \"1=Front door\"\n  larm accounts import panels.csv             columns: at least account,key\n  larm accounts rotate-key 1234 --key-stdin   both keys are taken ...\n  larm accounts rotate-key 1234 --finish      ... until the panel has the new one"
+    after_help = "A running gateway takes changes over by itself, within `accounts.reload_interval`.\nKeys are never printed. They stand in keys.sqlite in the data directory, which its owner alone may read.\n\nExamples:\n  larm accounts add 1234 --key-file key.txt --site \"Corner shop\" --zone \"1=Front door\"\n  larm accounts import panels.csv             columns: at least account,key\n  larm accounts rotate-key 1234 --key-stdin   both keys are taken ...\n  larm accounts rotate-key 1234 --finish      ... until the panel has the new one"
 )]
 pub(super) struct Args {
     #[command(subcommand)]
