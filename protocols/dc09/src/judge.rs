@@ -114,7 +114,8 @@ pub(crate) fn find(
             .and_then(Message::content)
             .and_then(|content| content.account)
     };
-    let account = header.account.or_else(inner)?;
+    // Without any account the register is asked for the empty one.
+    let account = header.account.or_else(inner).unwrap_or_default();
     accounts.find(header.receiver, header.line, account)
 }
 
