@@ -64,7 +64,12 @@ pub fn with_session<W: WithSession>(protocol: Protocol, settings: Settings, work
                 body_len_max: settings.frame_len_max,
                 ..larm_dc09::Limits::default()
             };
-            work.run(move || Dc09::new(settings.mode, limits))
+            let quirks = if settings.acknowledge_unsupported {
+                larm_dc09::quirks::DUH_AS_ACK
+            } else {
+                larm_carrier::Quirks::default()
+            };
+            work.run(move || Dc09::new(settings.mode, limits).with_quirks(quirks))
         }
     }
 }

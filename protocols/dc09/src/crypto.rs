@@ -98,17 +98,10 @@ pub(crate) fn open<'d>(plain: &'d [u8], account: Option<&str>) -> Option<Inner<'
     let (before, time) = split_time(plain);
     let timestamp = time.filter(|text| (8..=21).contains(&text.len()));
     let mut deviations = Deviations::NONE;
-    let (before, timestamp) = match timestamp {
-        Some(text) => {
-            let bad = larm_wire::stamp::parse(text.as_bytes()).is_err();
-            deviations.add_if(bad, Deviation::TimestampBad);
-            (before, Some(text))
-        }
-        None => {
-            deviations.add(Deviation::NoTimestampEncrypted);
-            (plain, None)
-        }
-    };
+    let bad = |text: &str| larm_wire::stamp::parse(text.as_bytes()).is_err();
+    deviations.add_if(timestamp.is_some_and(bad), Deviation::TimestampBad);
+    deviations.add_if(timestamp.is_none(), Deviation::NoTimestampEncrypted);
+    let before = if timestamp.is_some() { before } else { plain };
     let (inner, extended) = split_extended(before);
     let inner = inner.strip_suffix(b"]")?;
     let start = data_start(inner, account);

@@ -288,7 +288,7 @@ fn event_words(event: &Event) -> String {
     };
     let mut add = |name: &str, value: &Option<String>| {
         if let Some(value) = value {
-            words.push_str(&format!(", {name} {}", clean(value)));
+            words.extend([", ", name, " ", &clean(value)]);
         }
     };
     add("partition", &event.partition);
@@ -297,7 +297,7 @@ fn event_words(event: &Event) -> String {
     add("peripheral", &event.peripheral);
     add("text", &event.text);
     if let Some(value) = &event.value {
-        words.push_str(&format!(", {} {}", value.number, value.unit));
+        words.extend([", ", &value.number, " ", &value.unit]);
     }
     words
 }

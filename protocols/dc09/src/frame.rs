@@ -132,6 +132,23 @@ impl<'b> Frame<'b> {
         })
     }
 
+    /// A frame whose end is missing: everything from its LF on. `None` without a body.
+    #[must_use]
+    pub(crate) fn cut(piece: &'b [u8], form: CrcForm) -> Option<Self> {
+        let body = piece
+            .get(form.body_start()..)
+            .filter(|body| !body.is_empty())?;
+        Some(Self {
+            bytes: piece,
+            body,
+            form,
+            crc_sent: read_crc(piece, form),
+            length_sent: read_length(piece, form),
+            crc: CrcFit::Wrong,
+            length: LengthFit::Wrong,
+        })
+    }
+
     /// What the standard finds wrong with checksum and length.
     pub fn check(&self) -> Result<(), DecodeError> {
         let computed = crc16_arc(self.body);

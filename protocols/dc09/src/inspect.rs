@@ -162,6 +162,7 @@ impl<'f> Question<'_, 'f> {
             self.frame,
             Rules {
                 mode,
+                quirks: Quirks::default(),
                 now,
                 accounts: &accounts,
             },
@@ -367,7 +368,7 @@ fn notes(
             "larm answers {lenient} {how}, and records the deviations on the event."
         ));
     }
-    if token.is_some_and(|token| token.is_event())
+    if token.is_some_and(Token::is_event)
         && found.events.is_empty()
         && found.verdict == "ok"
         && found.payload.is_some()

@@ -1,12 +1,12 @@
 //! What a frame is worth and what it asks: integrity, key, time, policy, content.
-use alloc::string::String;
+use alloc::string::{String, ToString as _};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use larm_carrier::{
     Accounts, Encryption, FrameVerdict, Identity, Intent, Mode, Policy, Quirks, Window,
 };
-use larm_event::{Authenticity, Event, SuspectReason, Timestamp};
+use larm_event::{Authenticity, Event, Path, SuspectReason, Timestamp, Transport};
 use larm_wire::{digest, stamp};
 
 use crate::block::Block;
@@ -24,6 +24,8 @@ use crate::{crypto, quirks};
 pub(crate) struct Rules<'r> {
     /// Mode of the listener.
     pub(crate) mode: Mode,
+    /// Switches that hold for every account.
+    pub(crate) quirks: Quirks,
     /// Time of receipt.
     pub(crate) now: Timestamp,
     /// The register.
@@ -46,8 +48,6 @@ pub(crate) struct Judgement<'f> {
     pub(crate) events: Vec<Event>,
     /// What a repeat is recognised by.
     pub(crate) identity: Identity,
-    /// Number of the network path.
-    pub(crate) path_number: Option<u16>,
     /// The account's policy.
     pub(crate) policy: Option<Arc<Policy>>,
     /// Which of the account's keys opened it.
@@ -56,6 +56,8 @@ pub(crate) struct Judgement<'f> {
     pub(crate) shown: Shown,
     /// Deviations of frame, header and content.
     pub(crate) deviations: Deviations,
+    /// Switches of account and listener.
+    pub(crate) quirks: Quirks,
     /// What is wrong, where something is.
     pub(crate) error: Option<DecodeError>,
 }
@@ -103,6 +105,18 @@ pub(crate) fn judge<'f>(frame: Frame<'f>, rules: Rules<'_>) -> Judgement<'f> {
     }
 }
 
+/// Judges a frame whose end is missing. `None` where not even its header is all there.
+pub(crate) fn judge_cut<'f>(frame: Frame<'f>, rules: Rules<'_>) -> Option<Judgement<'f>> {
+    let message = Message::read(frame).ok()?;
+    let policy = find(rules.accounts, &message.header, None);
+    let error = DecodeError::Truncated {
+        have: frame.bytes.len(),
+        need: None,
+    };
+    let case = Case::new(frame, Some(message.header), policy, rules);
+    Some(case.refuse(error, SuspectReason::Damaged, None))
+}
+
 /// The policy of the header's account; where it has none, of the one in the data.
 pub(crate) fn find(
     accounts: &dyn Accounts,
@@ -145,7 +159,7 @@ impl<'f, 'r> Case<'f, 'r> {
         let mode = own.and_then(|policy| policy.mode).unwrap_or(rules.mode);
         Self {
             strict: mode == Mode::Strict,
-            quirks: own.map_or_else(Quirks::default, |policy| policy.quirks),
+            quirks: own.map_or(rules.quirks, |policy| policy.quirks.with(rules.quirks)),
             encryption: own.map_or(Encryption::Prefer, |policy| policy.encryption),
             window: own.map_or_else(Window::default, |policy| policy.window),
             deviations: frame
@@ -373,15 +387,17 @@ impl<'f, 'r> Case<'f, 'r> {
         }
         let decoded = events.first().is_some_and(|event| event.code.is_some());
         let declines = self.declines(header, decoded, found);
+        for event in &mut events {
+            event.path = path(clear.extended);
+        }
         let intent = match intent {
-            Intent::Accept if declines && !self.quirks.has(quirks::DUH_AS_ACK) => Intent::Decline,
+            Intent::Accept if declines => Intent::Decline,
             intent => intent,
         };
         let mut judgement = self.judgement(verdict, intent);
         judgement.link_test = header.token.is_link_test();
         judgement.events = events;
         judgement.deviations = found;
-        judgement.path_number = crate::xdata::path_number(clear.extended);
         judgement.identity.content = self.digest(&clear);
         judgement.show(clear);
         judgement
@@ -392,7 +408,7 @@ impl<'f, 'r> Case<'f, 'r> {
     fn declines(&self, header: Header<'_>, decoded: bool, found: Deviations) -> bool {
         let readable = header.token.is_event() || header.token.is_link_test();
         let empty = header.token.is_event() && !decoded;
-        !readable
+        (!readable && !self.quirks.has(quirks::DUH_AS_ACK))
             || (empty && self.quirks.has(quirks::UNDECODABLE_DUH))
             || (self.strict && found.declined())
     }
@@ -467,11 +483,11 @@ impl<'f, 'r> Case<'f, 'r> {
                 renumbers: self.quirks.has(quirks::RENUMBERS_RETRIES),
                 constant_sequence: self.quirks.has(quirks::CONSTANT_SEQUENCE),
             },
-            path_number: None,
             policy: self.policy.clone(),
             key_index: self.key_index,
             shown: Shown::default(),
             deviations: self.deviations,
+            quirks: self.quirks,
             error: None,
         }
     }
@@ -495,6 +511,18 @@ impl<'d> Clear<'d> {
             timestamp: block.timestamp,
         }
     }
+}
+
+/// The number of the network path, for the gateway to complete.
+fn path(extended: Blocks<'_>) -> Option<Path> {
+    let number = crate::xdata::path_number(extended)?;
+    Some(Path {
+        listener: String::new(),
+        transport: Transport::Tcp,
+        peer: String::new(),
+        role: None,
+        number: Some(number.to_string()),
+    })
 }
 
 fn sent_at(timestamp: Option<&str>) -> Option<Timestamp> {

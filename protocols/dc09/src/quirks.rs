@@ -23,7 +23,7 @@ pub const CID_ARM_SWAPPED: Quirks = Quirks(1 << 8);
 pub const CID_RESTORE_2: Quirks = Quirks(1 << 9);
 /// NAK names the account as `#000`.
 pub const NAK_ACCOUNT_ZEROS: Quirks = Quirks(1 << 10);
-/// ACK where the standard says DUH.
+/// ACK for message ids that larm does not read.
 pub const DUH_AS_ACK: Quirks = Quirks(1 << 11);
 /// DUH where no event can be found in the data.
 pub const UNDECODABLE_DUH: Quirks = Quirks(1 << 12);
@@ -116,7 +116,7 @@ pub const QUIRKS: &[QuirkInfo] = &[
         quirk: DUH_AS_ACK,
         brand: "Ajax and others that stop at DUH",
         source: "home-assistant/core 88474, 88675",
-        effect: "Frames that larm would answer with DUH are acknowledged once they are recorded.",
+        effect: "Message ids that larm does not read are acknowledged once they are recorded.",
     },
     QuirkInfo {
         name: "undecodable-duh",

@@ -43,23 +43,20 @@ impl KeyPlace {
 /// `"ACK"…[]`, or `"*ACK"…[` cipher of `pad ] _time` with the key that opened the request.
 pub(crate) fn ack(echo: &Echo, now: Timestamp, noise: &[u8; 32], out: &mut Vec<u8>) {
     let mut body = Vec::with_capacity(160);
-    match echo.key.as_ref().and_then(KeyPlace::key) {
-        Some(key) => {
-            body.extend_from_slice(b"\"*ACK\"");
-            body.extend_from_slice(&echo.head);
-            body.push(b'[');
-            let mut rest = [0u8; 21];
-            rest[0] = b']';
-            rest[1..].copy_from_slice(&stamp::format(now.as_millis()));
-            crypto::seal(key, &[], &rest, noise, &mut body);
-        }
-        None => {
-            body.extend_from_slice(b"\"ACK\"");
-            body.extend_from_slice(&echo.head);
-            body.extend_from_slice(b"[]");
-            if echo.quirks.has(quirks::ACK_WITH_TIME) {
-                body.extend_from_slice(&stamp::format(now.as_millis()));
-            }
+    if let Some(key) = echo.key.as_ref().and_then(KeyPlace::key) {
+        body.extend_from_slice(b"\"*ACK\"");
+        body.extend_from_slice(&echo.head);
+        body.push(b'[');
+        let mut rest = [0u8; 21];
+        rest[0] = b']';
+        rest[1..].copy_from_slice(&stamp::format(now.as_millis()));
+        crypto::seal(key, &[], &rest, noise, &mut body);
+    } else {
+        body.extend_from_slice(b"\"ACK\"");
+        body.extend_from_slice(&echo.head);
+        body.extend_from_slice(b"[]");
+        if echo.quirks.has(quirks::ACK_WITH_TIME) {
+            body.extend_from_slice(&stamp::format(now.as_millis()));
         }
     }
     frame(echo.form, &body, out);

@@ -2,13 +2,13 @@
 use alloc::vec::Vec;
 
 use larm_carrier::{
-    Accounts, Answer, CloseReason, Delivery, Intent, Mode, Moment, Noise, Proof, Request, Session,
-    Step, Verdict,
+    Accounts, Answer, CloseReason, Delivery, Intent, Mode, Moment, Noise, Proof, Quirks, Request,
+    Session, Step, Verdict,
 };
 use larm_event::Timestamp;
 
 use crate::frame::{self, BODY_LEN_MAX, Frame, Scan, is_filler, scan};
-use crate::judge::{Judgement, Rules, find, judge};
+use crate::judge::{Judgement, Rules, find, judge, judge_cut};
 use crate::message::Message;
 use crate::noise;
 use crate::quirks;
@@ -37,6 +37,8 @@ impl Default for Limits {
 pub struct Dc09 {
     mode: Mode,
     limits: Limits,
+    /// Switches that hold for every account, known or not.
+    quirks: Quirks,
     /// Bytes that were no frame, since the last frame. Compared with `limits.noise_len_max`.
     noise_len: usize,
     /// Nothing but filler came so far.
@@ -61,8 +63,26 @@ impl Dc09 {
                 body_len_max,
                 ..limits
             },
+            quirks: Quirks::default(),
             noise_len: 0,
             fresh: true,
+        }
+    }
+
+    /// Adds switches that hold for every account, known or not, such as
+    /// [`quirks::DUH_AS_ACK`].
+    #[must_use]
+    pub fn with_quirks(mut self, quirks: Quirks) -> Self {
+        self.quirks = self.quirks.with(quirks);
+        self
+    }
+
+    fn rules<'r>(&self, now: Timestamp, accounts: &'r dyn Accounts) -> Rules<'r> {
+        Rules {
+            mode: self.mode,
+            quirks: self.quirks,
+            now,
+            accounts,
         }
     }
 
@@ -75,14 +95,7 @@ impl Dc09 {
     ) -> Step<'b, Ticket> {
         self.noise_len = 0;
         self.fresh = false;
-        let judged = judge(
-            frame,
-            Rules {
-                mode: self.mode,
-                now,
-                accounts,
-            },
-        );
+        let judged = judge(frame, self.rules(now, accounts));
         step(frame, judged, skipped + frame.bytes.len())
     }
 
@@ -120,7 +133,7 @@ impl Dc09 {
 
     /// A frame of an account whose frames end at their first CR, whatever their length says. Asked
     /// only where a CR stands before the place that the length names.
-    fn unchecked<'b>(&self, input: &'b [u8], accounts: &dyn Accounts) -> Option<Frame<'b>> {
+    fn unchecked<'b>(input: &'b [u8], accounts: &dyn Accounts) -> Option<Frame<'b>> {
         let form = frame::sure_form(input)?;
         let frame = frame::to_first_cr(input, form)?;
         if frame::claimed_cr(input, form).is_some_and(|cr| cr < frame.bytes.len()) {
@@ -152,7 +165,7 @@ impl Session for Dc09 {
         if !whole && self.fresh && noise::may_be_foreign(rest) {
             return Step::More { consumed: skipped };
         }
-        if let Some(frame) = self.unchecked(rest, accounts) {
+        if let Some(frame) = Self::unchecked(rest, accounts) {
             return self.request(frame, skipped, now.utc, accounts);
         }
         match scan(rest, whole, self.limits.body_len_max) {
@@ -169,8 +182,16 @@ impl Session for Dc09 {
                 };
                 self.noise(rest.get(..len).unwrap_or(rest), skipped, false, delivery)
             }
-            Scan::Cut(len, _) => {
+            Scan::Cut(len, form) => {
                 let piece = rest.get(..len).unwrap_or(rest);
+                let frame = form.and_then(|form| Frame::cut(piece, form));
+                let rules = self.rules(now.utc, accounts);
+                if let Some((frame, judged)) =
+                    frame.and_then(|frame| judge_cut(frame, rules).map(|judged| (frame, judged)))
+                {
+                    self.fresh = false;
+                    return step(frame, judged, skipped + len);
+                }
                 self.noise(piece, skipped, true, delivery)
             }
         }
@@ -231,11 +252,7 @@ fn filler_len(input: &[u8], whole: bool) -> usize {
 }
 
 fn step<'b>(frame: Frame<'b>, judged: Judgement<'b>, consumed: usize) -> Step<'b, Ticket> {
-    let quirks = judged
-        .policy
-        .as_ref()
-        .map(|policy| policy.quirks)
-        .unwrap_or_default();
+    let quirks = judged.quirks;
     let key = judged
         .policy
         .zip(judged.key_index)

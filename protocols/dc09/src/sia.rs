@@ -213,6 +213,10 @@ impl<'b> Iterator for Events<'b> {
     }
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives on the stack for one step; no allocation"
+)]
 enum Item<'b> {
     Event(SiaEvent<'b>),
     Text(&'b [u8]),
@@ -235,13 +239,11 @@ impl<'b> Events<'b> {
             self.at_block_start = false;
             return Item::Modifier(modifier);
         }
-        match self.read_event() {
-            Some(event) => Item::Event(event),
-            None => {
-                self.skip_block();
-                Item::Nothing
-            }
+        if let Some(event) = self.read_event() {
+            return Item::Event(event);
         }
+        self.skip_block();
+        Item::Nothing
     }
 
     fn separator(&mut self) -> bool {

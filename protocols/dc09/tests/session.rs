@@ -1,4 +1,9 @@
 //! Policy, keys, time and damage, through the session as the gateway drives it.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -597,7 +602,7 @@ fn close(bytes: &[u8], limits: Limits) -> Option<CloseReason> {
             Step::Close { reason } => return Some(reason),
             Step::More { .. } => return None,
             Step::Skip { consumed, .. } | Step::Request { consumed, .. } => {
-                rest = &rest[consumed..]
+                rest = &rest[consumed..];
             }
         }
     }
@@ -686,4 +691,58 @@ fn a_datagram_may_hold_noise_and_foreign_protocols() {
             noise: Noise::Http
         }
     ));
+}
+
+#[test]
+fn a_frame_without_its_end_is_recorded_when_the_stream_ends() {
+    let bytes = alarm().encode(None).unwrap();
+    let cut = &bytes[..bytes.len() - 1];
+    let mut session = Dc09::new(Mode::Tolerant, Limits::default());
+    let step = session.receive(cut, Delivery::Stream, at(NOON), &NoAccounts);
+    assert!(matches!(step, Step::More { consumed: 0 }));
+    let step = session.receive(cut, Delivery::StreamEnd, at(NOON), &NoAccounts);
+    let Step::Request { consumed, request } = step else {
+        panic!("no request")
+    };
+    assert_eq!(
+        (consumed, request.verdict),
+        (cut.len(), FrameVerdict::Truncated)
+    );
+    assert_eq!(request.account, Some("1234"));
+    let found = answer(&session, request, at(NOON));
+    assert_eq!(
+        (found.answer, found.reasons()),
+        (Answer::Silence, &[SuspectReason::Damaged][..])
+    );
+    let step = session.receive(&bytes[..14], Delivery::StreamEnd, at(NOON), &NoAccounts);
+    assert!(matches!(
+        step,
+        Step::Skip {
+            consumed: 14,
+            noise: Noise::Cut
+        }
+    ));
+}
+
+#[test]
+fn quirks_of_a_listener_hold_for_unknown_accounts() {
+    let mut frame = alarm();
+    frame.id = "ACR-SF".into();
+    let bytes = frame.encode(None).unwrap();
+    let mut session = Dc09::new(Mode::Tolerant, Limits::default()).with_quirks(quirks::DUH_AS_ACK);
+    let Step::Request { request, .. } =
+        session.receive(&bytes, Delivery::Stream, at(NOON), &NoAccounts)
+    else {
+        panic!("no request");
+    };
+    assert_eq!(request.intent, Intent::Accept);
+}
+
+#[test]
+fn the_path_number_is_told() {
+    let mut frame = alarm();
+    frame.extended.push(('G', b"2".to_vec()));
+    let found = ask(&frame.encode(None).unwrap(), Policy::default());
+    let path = found.events[0].path.as_ref().unwrap();
+    assert_eq!(path.number.as_deref(), Some("2"));
 }

@@ -1,4 +1,5 @@
 //! Every row of the frames' table, through the explanation and through the session.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
