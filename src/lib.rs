@@ -17,3 +17,4 @@ pub mod record;
 pub mod registry;
 pub mod serve;
 pub mod sink;
+pub mod transmit;

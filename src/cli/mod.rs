@@ -12,10 +12,12 @@ mod accounts;
 mod check;
 mod completions;
 mod decode;
+mod demo;
 mod events;
 mod history;
 mod journal;
 mod man;
+mod send;
 mod serve;
 
 /// Exit code for a configuration that cannot be used (`EX_CONFIG` of sysexits).
@@ -39,6 +41,10 @@ pub struct Cli {
 enum Command {
     /// Run the gateway in the foreground.
     Serve(serve::Args),
+    /// See alarms of several kinds arrive, in a few seconds.
+    Demo(demo::Args),
+    /// Send a message as a transmitter would.
+    Send(send::Args),
     /// Explain frames, one per line.
     Decode(decode::Args),
     /// Care for the register of transmitters and their keys.
@@ -62,6 +68,8 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
         Command::Serve(args) => serve::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Send(args) => send::run(&args),
         Command::Decode(args) => decode::run(&args),
         Command::Accounts(args) => accounts::run(&args),
         Command::Check(args) => check::run(&args),

@@ -1,8 +1,12 @@
 //! The one place that names protocols: sessions for listeners, explanations, quirks, and the
 //! transmitter's side.
+mod outgoing;
+
 use larm_carrier::{Inspection, Key, Mode, QuirkInfo, Session};
 use larm_dc09::Dc09;
 use larm_event::Timestamp;
+
+pub use outgoing::{AnswerRead, ComposeError, Content, Outgoing, compose, read_answer};
 
 use crate::accounts::Rules;
 
