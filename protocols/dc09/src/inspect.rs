@@ -101,12 +101,30 @@ fn foreign(bytes: &[u8]) -> Inspection {
         }
         Noise::Unknown | Noise::Cut => "",
     };
-    found.error = Some(format!("{}{what}", DecodeError::NoHeader { at }));
+    let missing = missing(bytes).unwrap_or_default();
+    found.error = Some(format!("{}{what}{missing}", DecodeError::NoHeader { at }));
     found.fields = fields::noise(bytes);
     found
         .notes
         .push("Bytes that are no frame are dropped, counted and never answered.".into());
     found
+}
+
+/// What senders built by hand leave out.
+fn missing(bytes: &[u8]) -> Option<String> {
+    let body = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+    if crate::frame::sure_form(&[b"\n", bytes].concat()).is_some() {
+        return Some("; the LF (byte 0A) in front is missing".into());
+    }
+    let quoted = body
+        .strip_prefix(b"\"")
+        .or_else(|| body.strip_prefix(b"\n\""))?;
+    let body = body.get(body.len() - quoted.len() - 1..)?;
+    let crc = larm_wire::crc::crc16_arc(body);
+    let len = body.len();
+    Some(format!(
+        "; LF, CRC and length in front are missing: for the bytes up to the CR they are 0A, {crc:04X}, {len:04X}"
+    ))
 }
 
 /// A register that knows one policy for everybody.

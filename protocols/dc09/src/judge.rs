@@ -218,6 +218,12 @@ impl<'f, 'r> Case<'f, 'r> {
             (_, ErrorAnswer::Silence) => (FrameVerdict::BadSyntax, Intent::Withhold),
             (_, ErrorAnswer::Duh) => (FrameVerdict::BadSyntax, Intent::Decline),
         };
+        let encrypted = self.header.is_some_and(|header| header.encrypted);
+        let intent = if self.encryption == Encryption::Require && !encrypted {
+            Intent::Withhold
+        } else {
+            intent
+        };
         let mut judgement = self.judgement(verdict, intent);
         judgement.events.push(normalize::unreadable(&self.common()));
         if let Some(Message {

@@ -7,7 +7,7 @@
 //! modifier = 2 small letters, value, ["^" text "^"]
 //! event    = 2 capitals, [address], ["*" number unit], [text]
 //! address  = *(digit | "A"-"F" | "-" | ":")
-//! text     = "^" … "^" | "*'" … "'" ["NM"] | '*"' … '"' ["NM"] | "*" … "*"
+//! text     = words up to the end of the item | "^" … "^" | "*'" … "'" ["NM"] | '*"' … '"' ["NM"] | "*" … "*"
 //! ```
 //! A modifier holds until the next `N`, `O` or `E`, or until it is sent again. Bars part blocks and
 //! stand for `/` in one vendor's form, so modifiers reach over them. Blocks that nobody can read
@@ -305,10 +305,9 @@ impl<'b> Events<'b> {
         let (address, rest) = read_address(rest);
         let (value, rest) = read_value(rest);
         let (text, rest) = read_text(rest)?;
-        self.rest = rest
-            .strip_prefix(b"NM")
-            .filter(|rest| ends_item(rest))
-            .unwrap_or(rest);
+        let (bare, rest) = bare_text(rest);
+        let text = text.or(bare);
+        self.rest = rest;
         self.at_block_start = false;
         Some(SiaEvent {
             qualifier: self.qualifier,
@@ -472,6 +471,36 @@ fn read_text(input: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     Some((Some(text), rest.get(1..).unwrap_or_default()))
 }
 
+/// What stands behind an event without a sign in front: another event with a number, or words up to
+/// the end of the item. `NM` is what one format puts behind its texts.
+fn bare_text(input: &[u8]) -> (Option<&[u8]>, &[u8]) {
+    let next_event = take_str(input, 2).is_some_and(|(code, rest)| {
+        let known = is_code(code) && !classify_sia(code).name.is_empty();
+        known && rest.first().is_some_and(u8::is_ascii_digit)
+    });
+    let modifier = input
+        .iter()
+        .take(2)
+        .filter(|byte| byte.is_ascii_lowercase())
+        .count()
+        == 2
+        && input.get(2).is_some_and(u8::is_ascii_digit);
+    if next_event || modifier || ends_item(input) {
+        return (None, input);
+    }
+    let end = input
+        .iter()
+        .position(|byte| matches!(byte, b'/' | b'|'))
+        .unwrap_or(input.len());
+    let (words, rest) = input.split_at(end);
+    let words = words.trim_ascii();
+    let words = words
+        .strip_prefix(b"NM")
+        .filter(|rest| rest.is_empty())
+        .unwrap_or(words);
+    (Some(words).filter(|words| !words.is_empty()), rest)
+}
+
 /// The bytes before `end` and those behind it; everything where it is missing.
 fn until(input: &[u8], end: u8) -> (&[u8], &[u8]) {
     match input.iter().position(|byte| *byte == end) {
@@ -594,6 +623,9 @@ mod tests {
     fn several_events_without_separators() {
         assert_eq!(read("NBA01BA02").len(), 2);
         assert_eq!(one("NBA0A1"), shown("BA", "0A1", ""));
+        assert_eq!(one("NBA01 FIRE DOOR"), shown("BA", "01", "FIRE DOOR"));
+        assert_eq!(read("NBA01 Hall/BR02^x^ junk|CL1").len(), 3);
+        assert_eq!(one("Nri04/OP001NM"), shown("OP", "001", ""));
     }
 
     #[test]
