@@ -11,7 +11,7 @@ use larm::journal::Entry;
 use larm::record;
 use larm_event::{Category, Code, Event, Kind, Path as Way, Raw, Scheme, Timestamp, Transport};
 
-const BATCH: u64 = 4096;
+const BATCH: u64 = 16_384;
 const ACCOUNTS: u64 = 20_000;
 /// 2026-11-01T00:00:00Z.
 const START_MS: i64 = 1_793_491_200_000;
@@ -72,7 +72,7 @@ fn insert(c: &mut Criterion) {
     let mut group = c.benchmark_group("insert");
     group
         .throughput(Throughput::Elements(BATCH))
-        .sample_size(40);
+        .sample_size(10);
     for (name, rows) in [("new", 0), ("grown", 1_000_000)] {
         let directory = directory();
         let mut writer = Writer::open(directory.path()).expect("a new directory opens");
@@ -113,11 +113,11 @@ fn size(directory: &Path, rows: u64) {
 fn select(c: &mut Criterion) {
     let directory = directory();
     let mut writer = Writer::open(directory.path()).expect("a new directory opens");
-    for first in (0..100_000).step_by(4096) {
+    for first in (0..98_304).step_by(16_384) {
         append(&mut writer, &batch(first + 1));
     }
     let query = Query::open(directory.path()).expect("it was just made");
-    let mut group = c.benchmark_group("select among 100,000");
+    let mut group = c.benchmark_group("select among 98,304");
     let filters = [
         ("newest 100", Filter::default()),
         (

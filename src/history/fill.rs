@@ -15,10 +15,10 @@ use super::progress::Progress;
 use super::{HistoryError, Source, SourceError, Writer, aside, keep_months};
 use crate::journal::Entry;
 
-/// Most entries in one transaction.
-const BATCH_ROWS_MAX: usize = 4096;
+/// Most entries in one transaction. The more, the fewer times a page of an index is written.
+const BATCH_ROWS_MAX: usize = 16_384;
 /// Most payload bytes in one batch; one entry may go beyond.
-const BATCH_BYTES_MAX: usize = 4 << 20;
+const BATCH_BYTES_MAX: usize = 16 << 20;
 /// Pause where nothing new is published.
 const IDLE: Duration = Duration::from_millis(20);
 /// Time between two syncs, which move what the journal may forget.

@@ -8,9 +8,11 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::{Filter, HistoryError, Month, row, store};
 
+/// Rows of the first page; each further one is twice as long, up to [`PAGE_ROWS_MAX`].
+const PAGE_ROWS_MIN: usize = 64;
 /// Rows read at a time. Between two pages no lock is held, so that a slow reader never keeps the
 /// writer from folding its log into the file.
-const PAGE_ROWS: usize = 500;
+const PAGE_ROWS_MAX: usize = 512;
 
 /// A place in time order: receipt time, then position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +75,7 @@ impl Query {
             months,
             open: None,
             page: VecDeque::new(),
+            page_rows: PAGE_ROWS_MIN,
         }
     }
 }
@@ -98,6 +101,8 @@ pub struct Select {
     months: VecDeque<Month>,
     open: Option<(PathBuf, Connection)>,
     page: VecDeque<Event>,
+    /// Length of the next page.
+    page_rows: usize,
 }
 
 impl Iterator for Select {
@@ -142,7 +147,7 @@ impl Select {
         if store::layout(&connection, &path)? == 0 {
             return Ok(false);
         }
-        let (text, values) = statement(&self.filter, self.order, self.after);
+        let (text, values) = statement(&self.filter, self.order, self.after, self.page_rows);
         let rows = connection
             .prepare_cached(&text)
             .and_then(|mut statement| {
@@ -153,7 +158,8 @@ impl Select {
                     .collect::<rusqlite::Result<Vec<(i64, i64, String, String)>>>()
             })
             .map_err(HistoryError::sqlite(&path))?;
-        let full = rows.len() == PAGE_ROWS;
+        let full = rows.len() == self.page_rows;
+        self.page_rows = (self.page_rows * 2).min(PAGE_ROWS_MAX);
         for (position, received_at, id, json) in rows {
             let key = Key {
                 received_at: Timestamp::from_millis(received_at),
@@ -168,7 +174,12 @@ impl Select {
 }
 
 /// The page's statement: the same conditions as [`Filter::matches`], and the keyset.
-fn statement(filter: &Filter, order: Order, after: Option<Key>) -> (String, Vec<Value>) {
+fn statement(
+    filter: &Filter,
+    order: Order,
+    after: Option<Key>,
+    rows: usize,
+) -> (String, Vec<Value>) {
     let mut conditions = vec!["1".to_owned()];
     let mut values: Vec<Value> = Vec::new();
     let mut add = |condition: &str, value: Value| {
@@ -221,7 +232,7 @@ fn statement(filter: &Filter, order: Order, after: Option<Key>) -> (String, Vec<
     }
     let text = format!(
         "SELECT position, received_at, id, event FROM event WHERE {} \
-         ORDER BY received_at {direction}, position {direction} LIMIT {PAGE_ROWS}",
+         ORDER BY received_at {direction}, position {direction} LIMIT {rows}",
         conditions.join(" AND ")
     );
     (text, values)

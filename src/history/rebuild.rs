@@ -6,7 +6,7 @@ use super::{HistoryError, Source, Writer, store};
 use crate::journal::Entry;
 
 /// Entries stored in one go.
-const BATCH_ROWS: usize = 8192;
+const BATCH_ROWS: usize = 16_384;
 
 /// What a rebuild stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,10 +2,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, Transaction, params};
+use rusqlite::{Connection, OpenFlags, Statement, params};
 
-use super::HistoryError;
 use super::row::Row;
+use super::writer::Appended;
+use super::{HistoryError, Month};
+use crate::journal::Entry;
 
 /// Number of the layout below, kept in `user_version`.
 pub(super) const LAYOUT: i64 = 1;
@@ -71,7 +73,7 @@ impl Store {
         connection
             .execute_batch(
                 "PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON;
-                 PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000;
+                 PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 16000;
                  PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF;",
             )
             .map_err(failed())?;
@@ -92,23 +94,37 @@ impl Store {
         transaction.commit()
     }
 
-    /// Stores the rows and moves the cursor to `last`, both or neither.
+    /// Stores the entries as far as they belong to `month`, and moves the cursor to the last of
+    /// them; all or nothing. An entry whose position is there already is replaced by the same.
     ///
-    /// A row whose position is there already is replaced by the same.
-    pub(super) fn append(&mut self, rows: &[Row<'_>], last: u64) -> Result<(), HistoryError> {
-        let last = stored(last)?;
-        let positions: Vec<i64> = rows
-            .iter()
-            .map(|row| stored(row.position))
-            .collect::<Result<_, _>>()?;
-        let transaction = self
-            .connection
-            .transaction()
-            .map_err(HistoryError::sqlite(&self.path))?;
-        insert(&transaction, &positions, rows)
-            .and_then(|()| transaction.execute("UPDATE cursor SET last = ?1", [last]))
+    /// Entries are read one by one, so that a large batch needs no second copy in memory.
+    pub(super) fn append(
+        &mut self,
+        entries: &[Entry],
+        month: Month,
+    ) -> Result<Appended, HistoryError> {
+        let failed = || HistoryError::sqlite(&self.path);
+        let transaction = self.connection.transaction().map_err(failed())?;
+        let mut appended = Appended::default();
+        let mut last = 0;
+        {
+            let mut statement = transaction.prepare_cached(INSERT).map_err(failed())?;
+            for entry in entries {
+                let row = Row::from_entry(entry)?;
+                if Month::of(row.event.received_at) != month {
+                    break;
+                }
+                last = stored(row.position)?;
+                insert(&mut statement, last, &row).map_err(failed())?;
+                appended.rows += 1;
+                appended.unreadable += u64::from(row.unreadable);
+            }
+        }
+        transaction
+            .execute("UPDATE cursor SET last = ?1", [last])
             .and_then(|_| transaction.commit())
-            .map_err(HistoryError::sqlite(&self.path))
+            .map_err(failed())?;
+        Ok(appended)
     }
 
     /// Makes every earlier commit durable: one more commit, this one synced, and the directory.
@@ -133,34 +149,27 @@ impl Store {
     }
 }
 
-fn insert(
-    transaction: &Transaction<'_>,
-    positions: &[i64],
-    rows: &[Row<'_>],
-) -> rusqlite::Result<()> {
-    let mut statement = transaction.prepare_cached(INSERT)?;
-    for (position, row) in positions.iter().zip(rows) {
-        let event = &row.event;
-        let code = event.code.as_ref();
-        let mut id = uuid::Uuid::encode_buffer();
-        statement.execute(params![
-            position,
-            event.received_at.as_millis(),
-            &*event.id.hyphenated().encode_lower(&mut id),
-            event.account,
-            event.receiver,
-            event.line,
-            event.kind.as_str(),
-            event.category.as_str(),
-            event.priority.get(),
-            code.map(|code| code.scheme.as_str()),
-            code.map(|code| code.code.as_str()),
-            event.protocol,
-            event.authenticity.grade.as_str(),
-            event.test,
-            &*row.json,
-        ])?;
-    }
+fn insert(statement: &mut Statement<'_>, position: i64, row: &Row<'_>) -> rusqlite::Result<()> {
+    let event = &row.event;
+    let code = event.code.as_ref();
+    let mut id = uuid::Uuid::encode_buffer();
+    statement.execute(params![
+        position,
+        event.received_at.as_millis(),
+        &*event.id.hyphenated().encode_lower(&mut id),
+        event.account,
+        event.receiver,
+        event.line,
+        event.kind.as_str(),
+        event.category.as_str(),
+        event.priority.get(),
+        code.map(|code| code.scheme.as_str()),
+        code.map(|code| code.code.as_str()),
+        event.protocol,
+        event.authenticity.grade.as_str(),
+        event.test,
+        &*row.json,
+    ])?;
     Ok(())
 }
 

@@ -2,9 +2,8 @@
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use super::row::Row;
 use super::store::{self, Store};
-use super::{HistoryError, Month};
+use super::{HistoryError, Month, event_of};
 use crate::journal::Entry;
 
 /// Appends journal entries to the month files. One writer at a time per directory.
@@ -68,22 +67,21 @@ impl Writer {
     /// One transaction for each run of entries of one month, in order. After an error the runs
     /// before it are stored; the call can be repeated with the same entries.
     pub fn append(&mut self, entries: &[Entry]) -> Result<Appended, HistoryError> {
-        let rows = entries
-            .iter()
-            .filter(|entry| entry.position > self.last)
-            .map(Row::from_entry)
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut appended = Appended::default();
-        let month_of = |row: &Row<'_>| Month::of(row.event.received_at);
-        for run in rows.chunk_by(|one, other| month_of(one) == month_of(other)) {
-            let [first, ..] = run else { continue };
-            let [.., last] = run else { continue };
-            self.store(month_of(first))?.append(run, last.position)?;
-            self.last = last.position;
-            appended.rows += run.len() as u64;
-            appended.unreadable += run.iter().filter(|row| row.unreadable).count() as u64;
+        let stored = entries.partition_point(|entry| entry.position <= self.last);
+        let mut left = entries.get(stored..).unwrap_or(&[]);
+        let mut total = Appended::default();
+        while let Some(first) = left.first() {
+            let month = Month::of(event_of(first).received_at);
+            let appended = self.store(month)?.append(left, month)?;
+            let (done, rest) = left.split_at(usize::try_from(appended.rows).unwrap_or(left.len()));
+            if let Some(last) = done.last() {
+                self.last = last.position;
+            }
+            left = rest;
+            total.rows += appended.rows;
+            total.unreadable += appended.unreadable;
         }
-        Ok(appended)
+        Ok(total)
     }
 
     /// Makes everything stored so far durable and returns [`Writer::durable`].
