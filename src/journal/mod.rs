@@ -43,6 +43,7 @@
 //! So after a crash at most the last batch is incomplete, and where it is, it lacks its end or
 //! shows whole sectors of zeros. That is how a torn tail is told from damage; see `scan`.
 
+mod atomics;
 mod error;
 mod format;
 mod published;

@@ -1,6 +1,5 @@
 //! How far the journal is durable, and the token that shows it for one record.
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use super::atomics::{Arc, AtomicU8, AtomicU64, Ordering};
 
 /// Shows that a record is durable, or that the journal can take records (a pulse).
 ///
@@ -89,27 +88,5 @@ impl Published {
         // A failure stays: the exchange does nothing then.
         let _ =
             (self.shared.health).compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_needs_durability_and_a_pulse_needs_room() {
-        let published = Published::new(0);
-        assert!(published.token(0).is_none() && published.token(1).is_none());
-        assert_eq!(published.pulse().map(|c| c.position()), Some(0));
-        published.advance(2);
-        assert_eq!(published.token(2).map(|c| c.position()), Some(2));
-        assert!(published.token(3).is_none());
-        published.full(true);
-        assert!(published.token(2).is_some() && published.pulse().is_none());
-        published.full(false);
-        assert!(published.pulse().is_some());
-        published.fail();
-        published.full(false);
-        assert!(published.token(2).is_none() && published.pulse().is_none());
     }
 }

@@ -242,18 +242,18 @@ impl Bench {
             self.lose(end.next, claimed + 1);
             mark(&mut bytes, salt, &mut end, claimed + 1, 0, None);
         }
-        if let Some(target) = target {
-            if (target.next, target.chain) != (end.next, end.chain) {
-                self.lose(end.next, target.next);
-                mark(
-                    &mut bytes,
-                    salt,
-                    &mut end,
-                    target.next,
-                    0,
-                    Some(target.chain),
-                );
-            }
+        if let Some(target) = target
+            && (target.next, target.chain) != (end.next, end.chain)
+        {
+            self.lose(end.next, target.next);
+            mark(
+                &mut bytes,
+                salt,
+                &mut end,
+                target.next,
+                0,
+                Some(target.chain),
+            );
         }
         let len = segment.file.len().map_err(io)?;
         if (bytes.len() as u64) < len {

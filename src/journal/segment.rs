@@ -9,7 +9,7 @@ use super::storage::{Storage, StorageFile, write_all};
 
 const SPARE: &str = "next.spare";
 const FILLING: &str = "next.filling";
-const ZEROS: [u8; 256 << 10] = [0; 256 << 10];
+static ZEROS: [u8; 256 << 10] = [0; 256 << 10];
 
 /// Hands out zero-filled files, one ahead of need.
 pub(super) struct Spares {

@@ -50,7 +50,7 @@ pub fn verify_in(storage: &dyn Storage) -> Result<Verified, JournalError> {
     let mut before: Option<End> = None;
     for (index, first) in firsts.iter().copied().enumerate() {
         let newest = index + 1 == firsts.len();
-        before = match verified.segment(storage, first, identity, before, newest) {
+        before = match verified.segment(storage, first, identity, before.as_ref(), newest) {
             Ok(end) => Some(end),
             Err(JournalError::Damaged(damage)) => {
                 verified.damage.push(damage);
@@ -79,7 +79,7 @@ impl Verified {
         storage: &dyn Storage,
         first: u64,
         identity: Option<Identity>,
-        before: Option<End>,
+        before: Option<&End>,
         newest: bool,
     ) -> Result<End, JournalError> {
         let name = segment_name(first);
@@ -88,7 +88,7 @@ impl Verified {
         let _ = file.drop_cache();
         let header = read_header(&*file, first)?;
         let scanned = self.batches_of(file, &header, newest);
-        if let Some(flaw) = link_flaw(&header, identity, before.as_ref()) {
+        if let Some(flaw) = link_flaw(&header, identity, before) {
             return Err(JournalError::Damaged(Damage {
                 segment: name,
                 offset: 0,

@@ -87,17 +87,16 @@ impl Journal {
             options.ahead,
         )?;
         let recovered = recover::recover(&*storage, &identity)?;
-        let (segment, chain, next) = match recovered.newest {
-            Some(newest) => newest,
-            None => {
-                let header = Header {
-                    identity,
-                    first: 1,
-                    before: 0,
-                    chain: [0; 32],
-                };
-                (spares.activate(&header, 0)?, header.chain, 1)
-            }
+        let (segment, chain, next) = if let Some(newest) = recovered.newest {
+            newest
+        } else {
+            let header = Header {
+                identity,
+                first: 1,
+                before: 0,
+                chain: [0; 32],
+            };
+            (spares.activate(&header, 0)?, header.chain, 1)
         };
         spares.prepare();
         let journal = Self {

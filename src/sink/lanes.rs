@@ -92,10 +92,6 @@ impl Lanes {
 
     /// Hands `entry` over. `Err` gives it back: the lane is full, or the sink has stopped; who
     /// drops it then fails its slot.
-    #[expect(
-        clippy::result_large_err,
-        reason = "the entry itself comes back, and it is four words"
-    )]
     pub fn push(&self, entry: Entry, lane: Lane) -> Result<(), Entry> {
         let shared = &*self.shared;
         if shared.closed.load(Ordering::SeqCst) {

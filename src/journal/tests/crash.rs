@@ -64,14 +64,12 @@ fn run(disk: &Disk, ledger: &mut Ledger, random: &mut Random) {
     for _ in 0..40 {
         let batch = ledger.batch(random);
         let published = journal.published();
-        match journal.append(batch.iter().map(Vec::as_slice), 7) {
-            Ok(_) => ledger.acknowledged.extend(batch),
-            Err(_) => {
-                ledger.under_way = batch;
-                assert!(published.pulse().is_none() && published.token(1).is_none());
-                return;
-            }
+        if journal.append(batch.iter().map(Vec::as_slice), 7).is_err() {
+            ledger.under_way = batch;
+            assert!(published.pulse().is_none() && published.token(1).is_none());
+            return;
         }
+        ledger.acknowledged.extend(batch);
         assert_eq!(published.position(), ledger.acknowledged.len() as u64);
     }
     if random.coin() {

@@ -50,7 +50,7 @@ fn cut_at_every_byte() {
             } else {
                 ends[batches - 1]
             };
-            assert!(recovery.cut as usize <= cut - start, "cut at {cut}");
+            assert!(recovery.cut <= (cut - start) as u64, "cut at {cut}");
             assert_eq!(try_open(&disk).unwrap().cut, 0, "what was cut is gone");
             let (mut journal, _) = open(&disk);
             append(&mut journal, &["after"]);
@@ -69,7 +69,7 @@ fn flip_every_bit() {
         match try_open(&disk) {
             Err(JournalError::Damaged(damage)) => {
                 assert!(byte < ends[2], "bit {bit}: nothing was written there");
-                assert!(damage.offset as usize <= byte, "bit {bit}: {damage}");
+                assert!(damage.offset <= byte as u64, "bit {bit}: {damage}");
                 assert_eq!(damage.segment, SEGMENT);
             }
             Ok(recovery) => {
@@ -142,7 +142,7 @@ fn stale_bytes_behind_the_end_are_never_replayed() {
     // Two former batches and a piece of one, as an old file system block would show them.
     let stale = disk.bytes(SEGMENT)[HEADER..ends[1]].to_vec();
     disk.edit(SEGMENT, |bytes| {
-        bytes[6000..6000 + stale.len()].copy_from_slice(&stale)
+        bytes[6000..6000 + stale.len()].copy_from_slice(&stale);
     });
     assert!(
         try_open(&disk).is_err(),
@@ -151,7 +151,7 @@ fn stale_bytes_behind_the_end_are_never_replayed() {
     let (disk, ends) = three_batches();
     let stale = disk.bytes(SEGMENT)[HEADER..ends[0] - 10].to_vec();
     disk.edit(SEGMENT, |bytes| {
-        bytes[ends[2]..ends[2] + stale.len()].copy_from_slice(&stale)
+        bytes[ends[2]..ends[2] + stale.len()].copy_from_slice(&stale);
     });
     assert!(
         try_open(&disk).is_err(),
@@ -167,7 +167,7 @@ fn several() -> (Disk, Vec<String>) {
         append(&mut journal, &[&format!("{n:0500}")]);
     }
     let names = disk.names();
-    let segments: Vec<_> = names.into_iter().filter(|n| n.ends_with(".seg")).collect();
+    let segments: Vec<_> = names.into_iter().filter(|n| super::is_segment(n)).collect();
     assert!(segments.len() > 3);
     (disk, segments)
 }

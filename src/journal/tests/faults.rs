@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::faulty::{Disk, Fault, Loss, Op};
 use super::{append, open, options, texts};
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, Published};
 
 fn try_append(journal: &mut Journal, text: &str) -> Result<(), JournalError> {
     journal.append([text.as_bytes()], 1).map(|_| ())
@@ -111,7 +111,7 @@ fn a_write_that_takes_nothing_is_final() {
 
 /// Appends until the present segment is full, so that the next batch needs a new one.
 fn fill_segment(disk: &Disk, journal: &mut Journal) -> usize {
-    let segments = |disk: &Disk| disk.names().iter().filter(|n| n.ends_with(".seg")).count();
+    let segments = |disk: &Disk| disk.names().iter().filter(|n| super::is_segment(n)).count();
     let before = segments(disk);
     disk.set_free(0);
     let mut count = 0;
@@ -240,4 +240,21 @@ fn a_second_process_is_refused_on_a_real_disk() {
     assert!(second.to_string().contains(&owner), "{second}");
     drop(first);
     assert!(Journal::open(dir.path(), &options(8192)).is_ok());
+}
+
+#[test]
+fn a_token_needs_durability_and_a_pulse_needs_room() {
+    let published = Published::new(0);
+    assert!(published.token(0).is_none() && published.token(1).is_none());
+    assert_eq!(published.pulse().map(|c| c.position()), Some(0));
+    published.advance(2);
+    assert_eq!(published.token(2).map(|c| c.position()), Some(2));
+    assert!(published.token(3).is_none());
+    published.full(true);
+    assert!(published.token(2).is_some() && published.pulse().is_none());
+    published.full(false);
+    assert!(published.pulse().is_some());
+    published.fail();
+    published.full(false);
+    assert!(published.token(2).is_none() && published.pulse().is_none());
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::journal::{Storage, StorageFile};
 
-/// Small, fast, repeatable random numbers (SplitMix64).
+/// Small, fast, repeatable random numbers (the `SplitMix64` generator).
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {

@@ -41,6 +41,10 @@ fn all(disk: &Disk) -> Vec<Vec<u8>> {
     records
 }
 
+fn is_segment(name: &str) -> bool {
+    super::format::segment_first(name).is_some()
+}
+
 fn texts(disk: &Disk) -> Vec<String> {
     let text = |bytes| String::from_utf8(bytes).expect("tests write text");
     all(disk).into_iter().map(text).collect()

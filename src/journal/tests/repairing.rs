@@ -18,7 +18,7 @@ fn several() -> (Disk, Vec<String>) {
     }
     drop(journal);
     let names = disk.names().into_iter();
-    let segments: Vec<_> = names.filter(|name| name.ends_with(".seg")).collect();
+    let segments: Vec<_> = names.filter(|name| super::is_segment(name)).collect();
     assert!(segments.len() > 3, "{segments:?}");
     (disk, segments)
 }
