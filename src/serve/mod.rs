@@ -3,6 +3,7 @@
 //! Start: register, journal (recovery), window of repeats, sink, history, listeners: nothing is
 //! accepted before everything that it needs is there. Drain goes the other way round.
 mod reload;
+mod retain;
 mod signals;
 mod start;
 mod window;
@@ -105,6 +106,7 @@ pub struct Gateway {
     intake: Arc<Intake>,
     metrics: Arc<Metrics>,
     accounts: Arc<ArcSwap<Snapshot>>,
+    lookout: watch::Sender<reload::Lookout>,
     lanes: Lanes,
     published: Published,
     sink: Option<Sink>,

@@ -25,6 +25,23 @@ pub(super) fn acknowledges_unsupported(config: &Config) -> bool {
     config.dc09.unsupported_id == UnsupportedId::Ack
 }
 
+/// How register and journal are looked after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lookout {
+    defaults: accounts::Defaults,
+    interval: Duration,
+    /// How long journal segments are kept at least.
+    pub(super) keep: Duration,
+}
+
+pub(super) fn lookout(config: &Config) -> Lookout {
+    Lookout {
+        defaults: account_defaults(config),
+        interval: config.accounts.reload_interval,
+        keep: config.journal.keep,
+    }
+}
+
 /// What holds for accounts that do not say otherwise.
 pub(super) fn account_defaults(config: &Config) -> accounts::Defaults {
     accounts::Defaults {
@@ -69,6 +86,10 @@ impl Gateway {
             tracing::info!(what = %change.what, applied = change.applied, "{change}");
         }
         self.intake.set_rules(rules(&new));
+        self.lookout.send_replace(lookout(&new));
+        if let Some(history) = &self.history {
+            history.keep_months(new.history.keep_months);
+        }
         let kept = std::mem::replace(&mut self.setup.config, new);
         // What cannot be applied stays as it was, so that the next reload names it again.
         for section in changes.iter().filter(|change| !change.applied) {
@@ -81,20 +102,25 @@ impl Gateway {
     /// Looks after the register: whatever another process changes in it is taken over within the
     /// reload interval.
     pub(super) fn watch_register(&mut self, register: Register) {
-        let defaults = account_defaults(&self.setup.config);
-        let interval = self.setup.config.accounts.reload_interval;
+        let mut lookout = self.lookout.subscribe();
         let (current, stop) = (Arc::clone(&self.accounts), self.stop.clone());
         let mut watch = Watch {
             register,
             known: None,
-            defaults,
+            defaults: lookout.borrow_and_update().defaults,
         };
         let mut looked_before = false;
         self.tasks.spawn(async move {
             loop {
+                let Lookout {
+                    defaults, interval, ..
+                } = *lookout.borrow_and_update();
+                watch.judge_by(defaults);
                 tokio::select! {
                     () = stop.cancelled() => return Ok(()),
                     () = tokio::time::sleep(interval) => {}
+                    // Another interval holds at once, and other defaults at the next look.
+                    Ok(()) = lookout.changed() => continue,
                 }
                 let (returned, found) = match tokio::task::spawn_blocking(|| watch.look()).await {
                     Ok(looked) => looked,
@@ -131,6 +157,14 @@ struct Watch {
 }
 
 impl Watch {
+    /// Other defaults make other policies of the same register.
+    fn judge_by(&mut self, defaults: accounts::Defaults) {
+        if self.defaults != defaults {
+            self.defaults = defaults;
+            self.known = None;
+        }
+    }
+
     /// The register, when it is another one than at the look before.
     fn look(mut self) -> (Self, Result<Option<Snapshot>, RegisterError>) {
         let found = self.changed();

@@ -84,6 +84,7 @@ impl Gateway {
             intake,
             metrics,
             accounts,
+            lookout: watch::channel(reload::lookout(&setup.config)).0,
             listening: Vec::new(),
             recovery,
             fatal,
@@ -94,6 +95,7 @@ impl Gateway {
         };
         gateway.open_listeners(&clock)?;
         gateway.watch_register(register);
+        gateway.watch_segments();
         Ok(gateway)
     }
 
@@ -247,6 +249,7 @@ fn start_history(setup: &Setup, published: &Published) -> Result<Option<Filler>,
         what: "history",
         source,
     })?;
+    filler.keep_months(setup.config.history.keep_months);
     Ok(Some(filler))
 }
 
