@@ -95,7 +95,8 @@ mod tests {
 
     #[test]
     fn says_what_is_applied_and_what_needs_a_restart() {
-        let new = parse("[log]\nlevel = \"debug\"\nformat = \"json\"\n[queue]\nalarms = 99\n");
+        let new =
+            parse("[log]\nlevel = \"debug\"\n[queue]\nalarms = 99\n[flood]\ndamaged_total = 700\n");
         let told: Vec<String> = reload(&Config::default(), &new)
             .iter()
             .map(ToString::to_string)
@@ -104,8 +105,8 @@ mod tests {
             told,
             [
                 "queue.alarms: 8192 -> 99: needs a restart",
-                "log.level: \"info\" -> \"debug\": applied",
-                "log.format: \"auto\" -> \"json\": needs a restart",
+                "flood.damaged_total: 600 -> 700: applied",
+                "log.level: \"info\" -> \"debug\": needs a restart",
             ]
         );
     }

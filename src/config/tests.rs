@@ -258,6 +258,17 @@ fn listen_urls_become_listeners_with_names() {
 }
 
 #[test]
+fn the_protocols_are_those_of_the_registry() {
+    for name in PROTOCOLS {
+        assert!(
+            crate::registry::Protocol::from_name(name).is_some(),
+            "{name}"
+        );
+    }
+    assert_eq!(PROTOCOLS, crate::registry::ACCOUNT_RULES.protocols);
+}
+
+#[test]
 fn a_missing_file_is_named() {
     let error = Config::load(Path::new("/nowhere/larm.toml")).unwrap_err();
     assert!(error.to_string().contains("/nowhere/larm.toml"));
