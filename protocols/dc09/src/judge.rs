@@ -14,6 +14,7 @@ use crate::deviation::{Deviation, Deviations};
 use crate::error::{DecodeError, ErrorAnswer};
 use crate::frame::{CrcFit, Frame, LengthFit};
 use crate::header::Header;
+use crate::ids::Token;
 use crate::message::{Body, Content, Message};
 use crate::normalize::{self, Common, Details};
 use crate::xdata::Blocks;
@@ -92,9 +93,7 @@ pub(crate) fn judge<'f>(frame: Frame<'f>, rules: Rules<'_>) -> Judgement<'f> {
     }
     match message {
         Err(error) => case.refuse(error, SuspectReason::Malformed, None),
-        Ok(message) if message.header.token == crate::ids::Token::Reply => {
-            case.reply_token(message)
-        }
+        Ok(message) if message.header.token == Token::Reply => case.reply_token(message),
         Ok(message) => match message.body {
             Body::Clear(block) => case.clear(message, block),
             Body::Cipher(text, deviations) => {
@@ -549,13 +548,17 @@ fn charset(data: &[u8], extended: Blocks<'_>) -> Deviations {
 
 /// What a link test may carry: nothing, its account, or the dummy block of zeros of one brand.
 fn is_idle(data: &[u8], account: Option<&str>) -> bool {
-    let content = Content::read(crate::ids::Token::SiaDcs, data, account);
-    let dummy = |bytes: &[u8]| bytes.iter().all(|byte| matches!(byte, b'0' | b' '));
-    let readable = data.iter().all(|byte| matches!(byte, b' '..=b'~'));
-    // Without a bar before it, random padding with a bar inside looks like data.
-    !readable
-        || dummy(content.payload)
-        || (data
-            .strip_prefix(b"#")
-            .is_some_and(|inner| Some(inner) == account.map(str::as_bytes)))
+    let content = Content::read(Token::SiaDcs, data, account);
+    let dummy = content
+        .payload
+        .iter()
+        .all(|byte| matches!(byte, b'0' | b' '));
+    let alone = data
+        .strip_prefix(b"#")
+        .is_some_and(|inner| Some(inner) == account.map(str::as_bytes));
+    // Random padding that breaks the rule and holds a bar looks like data behind that bar.
+    let padding = content.account.is_none()
+        && !data.iter().all(|byte| matches!(byte, b' '..=b'~'))
+        && !Content::holds_event(data, account);
+    dummy || alone || padding
 }

@@ -238,6 +238,10 @@ fn an_alarm_disguised_as_a_link_test_is_suspect() {
         assert_eq!(found.answer, Answer::Silence);
         assert_eq!(found.events[0].authenticity.grade, Grade::Suspect);
     }
+    let mut frame = alarm().with_payload(b"Nri1/BA01^K\xfcche^");
+    frame.id = "NULL".into();
+    let found = ask(&sealed(&frame, KEY), with_keys([Some(KEY), None]));
+    assert!(!found.link_test && found.answer == Answer::Silence);
     let mut test = Outgoing::link_test(1, "1234");
     test.timestamp = Timestamp::parse(NOON).ok();
     let found = ask(&sealed(&test, KEY), with_keys([Some(KEY), None]));
