@@ -38,10 +38,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "TIME", value_parser = until)]
     until: Option<Timestamp>,
     /// Only these kinds.
-    #[arg(long, value_delimiter = ',', value_parser = kinds(), hide_possible_values = true)]
+    #[arg(long, value_delimiter = ',', value_parser = kinds())]
     kind: Vec<Kind>,
     /// Only these categories.
-    #[arg(long, value_delimiter = ',', value_parser = categories(), hide_possible_values = true)]
+    #[arg(long, value_delimiter = ',', value_parser = categories())]
     category: Vec<Category>,
     /// Only this code, as sent, such as BA or 130.
     #[arg(long)]
