@@ -55,7 +55,7 @@ mod scan;
 mod segment;
 mod storage;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod verify;
 mod writer;
 

@@ -97,6 +97,16 @@ impl Spares {
     }
 }
 
+impl Drop for Spares {
+    /// Waits for the helper, which must not work in a directory that somebody else may open now.
+    fn drop(&mut self) {
+        if let Some(helper) = self.helper.take() {
+            // Whether it worked is of no interest any more.
+            let _ = helper.recv();
+        }
+    }
+}
+
 /// The segment that is written.
 pub(super) struct Segment {
     pub(super) file: Arc<dyn StorageFile>,

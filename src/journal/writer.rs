@@ -70,7 +70,11 @@ impl Journal {
         Self::open_in(Arc::new(disk), options)
     }
 
-    /// Opens the journal in any storage.
+    /// As [`Journal::open`], in any storage.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the journal keeps the storage for as long as it lives"
+    )]
     pub fn open_in(
         storage: Arc<dyn Storage>,
         options: &Options,

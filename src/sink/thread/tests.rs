@@ -2,11 +2,12 @@
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
 use super::*;
+use crate::journal::tests::faulty::{Disk, Fault, Op};
 use crate::journal::{Options, Reader};
 use crate::sink::Slot;
 
@@ -170,6 +171,74 @@ fn a_panic_of_the_sink_fails_whoever_waits() {
     assert!(receiver.recv().unwrap().contains("panicked"));
     assert!(sink.published().token(1).is_none() && sink.published().pulse().is_none());
     assert!(matches!(sink.stop(), Err(SinkError::Panicked)));
+}
+
+/// A sink on a disk that fails as it is told, and what its `on_fatal` was told.
+fn on(disk: &Disk) -> (Sink, Receiver<String>) {
+    let options = Options {
+        segment_len: 8192,
+        reserve: 0,
+        ahead: false,
+    };
+    let (journal, _) = Journal::open_in(Arc::new(disk.clone()), &options).unwrap();
+    let (sender, receiver) = channel();
+    let hooks = Hooks::default().on_fatal(move |error| sender.send(error.to_string()).unwrap());
+    let sink = Sink::start(journal, &Limits::default(), hooks).unwrap();
+    (sink, receiver)
+}
+
+#[test]
+fn a_failed_sync_fails_whoever_waits_and_ends_the_sink() {
+    let disk = Disk::new(1);
+    let (sink, fatal) = on(&disk);
+    let (lanes, published) = (sink.lanes(), sink.published());
+    let (good, slot) = entry(&["a"]);
+    assert!(lanes.push(good, Lane::Alarms).is_ok());
+    assert_eq!(wait(&slot), State::Committed { first: 1, last: 1 });
+    disk.fail(Op::SyncData, 0, Fault::Error(std::io::ErrorKind::Other));
+    let (bad, slot) = entry(&["b"]);
+    assert!(lanes.push(bad, Lane::Alarms).is_ok());
+    assert_eq!(wait(&slot), State::Failed);
+    let text = fatal.recv().unwrap();
+    assert!(
+        text.contains("cannot sync 00000000000000000001.seg"),
+        "{text}"
+    );
+    assert!(published.failed() && published.token(1).is_none() && published.pulse().is_none());
+    assert!(matches!(sink.stop(), Err(SinkError::Journal(_))));
+    let (late, slot) = entry(&["c"]);
+    assert!(lanes.push(late, Lane::Alarms).is_err());
+    assert_eq!(slot.state(), State::Failed);
+    assert!(fatal.try_recv().is_err(), "told once");
+}
+
+#[test]
+fn a_full_disk_fails_entries_until_there_is_room() {
+    let disk = Disk::new(2);
+    let (sink, fatal) = on(&disk);
+    let (lanes, published) = (sink.lanes(), sink.published());
+    disk.set_free(0);
+    let long = "x".repeat(900);
+    let committed = (0..10)
+        .filter(|_| {
+            let (entry, slot) = entry(&[&long]);
+            assert!(lanes.push(entry, Lane::Alarms).is_ok());
+            wait(&slot) != State::Failed
+        })
+        .count();
+    assert!((2..9).contains(&committed) && !published.healthy() && !published.failed());
+    assert_eq!(published.position(), committed as u64);
+    disk.set_free(1 << 20);
+    let (again, slot) = entry(&[&long]);
+    assert!(lanes.push(again, Lane::Alarms).is_ok());
+    let position = committed as u64 + 1;
+    let expected = State::Committed {
+        first: position,
+        last: position,
+    };
+    assert_eq!(wait(&slot), expected);
+    assert!(published.healthy() && fatal.try_recv().is_err());
+    sink.stop().unwrap();
 }
 
 #[test]
