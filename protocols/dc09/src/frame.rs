@@ -391,6 +391,9 @@ fn damaged(input: &[u8], form: CrcForm, whole: bool, limit: usize) -> Scan<'_> {
         .find(|at| input.get(*at..).is_some_and(believable));
     let region = next.and_then(|next| input.get(..next)).unwrap_or(input);
     if let Some(frame) = to_first_cr(region, form) {
+        if !whole && ends_in_header(input, frame.bytes.len()) {
+            return Scan::More;
+        }
         return Scan::Frame(frame);
     }
     if next.is_some() || whole {
@@ -400,6 +403,16 @@ fn damaged(input: &[u8], form: CrcForm, whole: bool, limit: usize) -> Scan<'_> {
     } else {
         Scan::More
     }
+}
+
+/// Whether the CR at `len - 1` may yet turn out to be a byte of a binary checksum: two bytes or one
+/// before it stands an LF that starts a header of which not all has come.
+fn ends_in_header(input: &[u8], len: usize) -> bool {
+    [2, 3].into_iter().any(|back| {
+        len.checked_sub(back)
+            .and_then(|at| input.get(at..))
+            .is_some_and(|rest| rest.first() == Some(&LF) && start(rest) == Start::Unsure)
+    })
 }
 
 /// The frame up to its first CR, whatever its length says. `input` starts with LF.

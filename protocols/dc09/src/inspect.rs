@@ -371,6 +371,9 @@ fn notes(
         ("none", Some(_)) if found.encrypted == Some(true) && found.verdict == "ok" => {
             "Encrypted, and no key is at hand: nothing is answered, the frame is recorded as suspect.".into()
         }
+        ("none", _) if found.lenient_reply.is_some() => {
+            "Strict mode answers nothing: the transmitter tries again.".into()
+        }
         ("none", _) => "Nothing is answered: the transmitter tries again.".into(),
         ("NAK", _) => "NAK with the receiver's time: an encrypted frame must carry a time from 40 s ago to 20 s ahead.".into(),
         ("DUH", _) => "DUH: the frame came whole, but by the standard it cannot be handled.".into(),

@@ -222,6 +222,22 @@ proptest! {
     }
 
     #[test]
+    fn explanations_cover_every_byte(pieces in proptest::collection::vec(stream_piece(), 1..5)) {
+        let bytes = pieces.concat();
+        let found = inspect(&bytes, &[], None);
+        prop_assert_eq!(found.iter().flat_map(|piece| piece.bytes.clone()).collect::<Vec<_>>(), bytes);
+        for piece in &found {
+            let mut at = 0;
+            for field in piece.fields.iter().filter(|field| field.name != "event") {
+                prop_assert_eq!(field.start, at, "{:?}", piece);
+                at = field.end;
+            }
+            prop_assert_eq!(at, piece.bytes.len(), "{:?}", piece);
+            prop_assert_eq!(piece.verdict == "ok", piece.error.is_none());
+        }
+    }
+
+    #[test]
     fn any_split_gives_the_same_requests(
         pieces in proptest::collection::vec(stream_piece(), 1..6),
         cuts in proptest::collection::vec(1usize..40, 1..40),

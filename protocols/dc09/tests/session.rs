@@ -750,3 +750,35 @@ fn the_path_number_is_told() {
     let path = found.events[0].path.as_ref().unwrap();
     assert_eq!(path.number.as_deref(), Some("2"));
 }
+
+/// The CR behind the LF is the first byte of a binary checksum, not the end of the cut frame.
+#[test]
+fn a_cut_frame_before_a_checksum_that_starts_with_cr() {
+    let mut frame = alarm();
+    frame.form = larm_dc09::frame::CrcForm::Binary;
+    let with_cr = (0..10_000).find_map(|sequence| {
+        frame.sequence = sequence;
+        frame.encode(None).ok().filter(|bytes| bytes[1] == b'\r')
+    });
+    let bytes = [&alarm().encode(None).unwrap()[..50], &with_cr.unwrap()].concat();
+    let mut session = Dc09::new(Mode::Tolerant, Limits::default());
+    let mut from = 0;
+    let mut verdicts = Vec::new();
+    for end in 0..=bytes.len() {
+        loop {
+            match session.receive(&bytes[from..end], Delivery::Stream, at(NOON), &NoAccounts) {
+                Step::Request { consumed, request } => {
+                    verdicts.push(request.verdict);
+                    from += consumed;
+                }
+                Step::Skip { consumed, .. } => from += consumed,
+                Step::More { consumed } => {
+                    from += consumed;
+                    break;
+                }
+                Step::Close { reason } => panic!("closed: {reason:?}"),
+            }
+        }
+    }
+    assert_eq!(verdicts, [FrameVerdict::Truncated, FrameVerdict::Ok]);
+}
