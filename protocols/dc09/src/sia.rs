@@ -162,6 +162,7 @@ pub fn events(payload: &[u8]) -> Events<'_> {
     Events {
         rest: payload,
         at_block_start: true,
+        qualified: false,
         qualifier: Qualifier::New,
         modifiers: Modifiers::default(),
         pending_text: None,
@@ -174,6 +175,8 @@ pub fn events(payload: &[u8]) -> Events<'_> {
 pub struct Events<'b> {
     rest: &'b [u8],
     at_block_start: bool,
+    /// A qualifier leads what is being read; there is no second one before the event.
+    qualified: bool,
     qualifier: Qualifier,
     modifiers: Modifiers<'b>,
     /// A text that came before any event.
@@ -189,6 +192,7 @@ impl<'b> Iterator for Events<'b> {
             match self.item() {
                 Item::Event(event) => {
                     self.any = true;
+                    self.qualified = false;
                     return Some(self.with_text_behind(event));
                 }
                 Item::Text(text) => self.pending_text = Some(text),
@@ -251,7 +255,10 @@ impl<'b> Events<'b> {
             return false;
         };
         match first {
-            b'|' => self.at_block_start = true,
+            b'|' => {
+                self.at_block_start = true;
+                self.qualified = false;
+            }
             b'/' | b' ' | b'^' => {}
             _ => return false,
         }
@@ -259,11 +266,15 @@ impl<'b> Events<'b> {
         true
     }
 
-    /// A leading N or O is a qualifier only where a modifier or a code follows; `NL2` is a code.
+    /// A leading N or O is a qualifier only where a modifier or a code follows; `NL2` is a code, and
+    /// so is the `OP` of `Nri1/OPA1`, which has its qualifier.
     fn take_qualifier(&mut self) {
         let [first, following @ ..] = self.rest else {
             return;
         };
+        if self.qualified {
+            return;
+        }
         let leads = match following {
             [a, b, ..] if a.is_ascii_uppercase() && b.is_ascii_uppercase() => true,
             [a, b, ..] if a.is_ascii_lowercase() && b.is_ascii_lowercase() => true,
@@ -280,6 +291,7 @@ impl<'b> Events<'b> {
             _ => return,
         };
         self.qualifier = qualifier;
+        self.qualified = true;
         self.modifiers = Modifiers::default();
         self.rest = following;
         self.at_block_start = false;
