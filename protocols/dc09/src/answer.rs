@@ -100,9 +100,29 @@ fn time(message: &Message<'_>, key: Option<&Key>) -> Result<Option<Timestamp>, A
             let key = key.ok_or(AnswerError::Closed)?;
             let mut plain = crypto::cipher_bytes(text).ok_or(AnswerError::Closed)?;
             crypto::decrypt(key, &mut plain);
-            let inner = crypto::open(&plain, message.header.account).ok_or(AnswerError::Closed)?;
+            let account = message.header.account;
+            let inner = crypto::open(&plain, account)
+                .filter(|inner| inner.timestamp.is_some())
+                .or_else(|| crypto::open(without_block_padding(&plain), account))
+                .ok_or(AnswerError::Closed)?;
             Ok(parse(inner.timestamp))
         }
+    }
+}
+
+/// Without the padding of PKCS #7, which the receiver iobroker.sia leaves behind the time of its
+/// encrypted answers, since its cipher adds it unasked.
+fn without_block_padding(plain: &[u8]) -> &[u8] {
+    let Some(len) = plain.last().map(|last| usize::from(*last)) else {
+        return plain;
+    };
+    match plain.len().checked_sub(len).map(|at| plain.split_at(at)) {
+        Some((before, padding))
+            if (1..=16).contains(&len) && padding.iter().all(|byte| usize::from(*byte) == len) =>
+        {
+            before
+        }
+        _ => plain,
     }
 }
 
@@ -126,6 +146,20 @@ mod tests {
         let bytes = frame.encode(None).unwrap();
         let zeros = read_answer(&bytes, None).unwrap();
         assert_eq!((zeros.reply, zeros.time), (Reply::Nak, nak.time));
+    }
+
+    #[test]
+    fn padding_behind_the_time_is_taken_off() {
+        // As iobroker.sia 2.0.4 sent it, with the key that its test gave it.
+        let key = Key::from_hex("00112233445566778899AABBCCDDEEFF").unwrap();
+        let bytes =
+            b"\n42A10072\"*ACK\"0001L0#4128[d2d4f40124971e5abbd63b5d4be70ee4748fffd4bafe8d0\
+            2141b005d27e2c1a9aaa5ce91f32fa7dbd7428aa93ba04725\r";
+        let ack = read_answer(bytes, Some(&key)).unwrap();
+        assert_eq!((ack.reply, ack.encrypted), (Reply::Ack, true));
+        assert!(ack.time.is_some());
+        let other = Key::from_hex("000102030405060708090A0B0C0D0E0F").unwrap();
+        assert_eq!(read_answer(bytes, Some(&other)), Err(AnswerError::Closed));
     }
 
     #[test]
