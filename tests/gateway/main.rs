@@ -1,0 +1,17 @@
+//! The gateway as a whole: the real binary, real sockets, real disks, and peers that nobody here
+//! wrote. One module for each question.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test says what broke by panicking, and prints its seed"
+)]
+
+mod bad;
+mod crash;
+mod disk;
+mod frame;
+mod harness;
+mod peers;
+mod restart;
+mod vectors;
