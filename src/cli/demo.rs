@@ -75,7 +75,7 @@ fn scenes() -> Vec<Scene> {
             account: "8801",
             sequence: 7,
             transport: Transport::Tcp,
-            content: sia("PA", Some("1"), None, None),
+            content: sia("QA", Some("1"), None, Some("Pendant")),
             location: Some((59.329_32, 18.068_58)),
         },
         Scene {
@@ -124,6 +124,7 @@ fn setup(data: &Path) -> Setup {
     Setup {
         config,
         config_path: None,
+        listeners_given: true,
         data: data.to_owned(),
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         },
     };
     if !args.listen.is_empty() {
-        config.listeners = listeners(&args.listen);
+        config.listeners = Listener::from_urls(&args.listen);
     }
     if let Some(data) = &args.data {
         config.gateway.data.clone_from(data);
@@ -49,6 +49,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let setup = Setup {
         data: config.gateway.data.clone(),
         config_path: args.config.clone(),
+        listeners_given: !args.listen.is_empty(),
         config,
     };
     let runtime = super::runtime(setup.config.gateway.worker_threads)?;
@@ -60,35 +61,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     // Threads that a hung disk holds must not hold the end of the process.
     runtime.shutdown_background();
     outcome.map(|()| ExitCode::SUCCESS)
-}
-
-/// A listener for each URL, named after protocol and transport.
-fn listeners(urls: &[ListenUrl]) -> Vec<Listener> {
-    let named = |(number, url): (usize, &ListenUrl)| {
-        let plain = format!("{}-{}", url.protocol, url.transport);
-        let name = if number == 1 {
-            plain
-        } else {
-            format!("{plain}-{number}")
-        };
-        Listener {
-            name,
-            addresses: vec![url.address],
-            protocol: url.protocol.clone(),
-            transport: url.transport,
-            ..Listener::default()
-        }
-    };
-    let mut seen = std::collections::HashMap::new();
-    let mut numbered = Vec::new();
-    for url in urls {
-        let count = seen
-            .entry((url.protocol.as_str(), url.transport))
-            .or_insert(0);
-        *count += 1;
-        numbered.push((*count, url));
-    }
-    numbered.into_iter().map(named).collect()
 }
 
 /// Says where the gateway listens, and what to try first.

@@ -45,7 +45,7 @@ pub(super) static SECTION: Section = Section {
             default: "\"duh\"",
             what: "The answer to a sound frame of a kind that larm does not support. It is recorded \
                    in either case; `ack` helps with transmitters that repeat it for ever.",
-            reload: false,
+            reload: true,
         },
         Key {
             name: "window_past",

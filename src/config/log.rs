@@ -62,7 +62,7 @@ pub(super) static SECTION: Section = Section {
             takes: Takes::Word(Level::WORDS),
             default: "\"info\"",
             what: "The least important line that is written. Alarm text appears at `debug` and below.",
-            reload: false,
+            reload: true,
         },
         Key {
             name: "format",
@@ -80,7 +80,7 @@ pub(super) static SECTION: Section = Section {
             },
             default: "10",
             what: "Lines of one kind about one peer; the others are counted and summed up.",
-            reload: false,
+            reload: true,
         },
     ],
 };

@@ -106,7 +106,7 @@ mod tests {
             [
                 "queue.alarms: 8192 -> 99: needs a restart",
                 "flood.damaged_total: 600 -> 700: applied",
-                "log.level: \"info\" -> \"debug\": needs a restart",
+                "log.level: \"info\" -> \"debug\": applied",
             ]
         );
     }

@@ -37,6 +37,11 @@ impl Notice {
         }
     }
 
+    /// Lets another number of lines pass from now on.
+    pub fn set_rate(&self, per_minute: u32) {
+        self.limiter.set_rate(per_minute);
+    }
+
     /// A frame that is not sound, with its bytes; says why and what would accept it.
     pub fn refused(&self, listener: &str, peer: SocketAddr, verdict: FrameVerdict, frame: &[u8]) {
         let Some(held_back) = self.may_write(verdict.as_str(), peer) else {

@@ -1,6 +1,7 @@
 //! Limits log lines per kind and peer, in bounded memory, and says how many were held back.
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ struct Account {
 /// At most `per_minute` lines for each kind and peer; kinds are constants of the code.
 #[derive(Debug)]
 pub struct Limiter {
-    per_minute: u32,
+    per_minute: AtomicU32,
     accounts: Mutex<HashMap<(&'static str, IpAddr), Account>>,
 }
 
@@ -41,9 +42,14 @@ impl Limiter {
     #[must_use]
     pub fn new(per_minute: u32) -> Self {
         Self {
-            per_minute,
+            per_minute: AtomicU32::new(per_minute),
             accounts: Mutex::new(HashMap::new()),
         }
+    }
+
+    /// Lets another number of lines pass from now on.
+    pub fn set_rate(&self, per_minute: u32) {
+        self.per_minute.store(per_minute, Ordering::Relaxed);
     }
 
     /// Whether a line of this kind about this peer may be written at monotonic time `at`.
@@ -64,7 +70,7 @@ impl Limiter {
             account.window_start = at;
             account.written = 0;
         }
-        if account.written < self.per_minute {
+        if account.written < self.per_minute.load(Ordering::Relaxed) {
             account.written += 1;
             Allowance::Write {
                 held_back: std::mem::take(&mut account.held_back),

@@ -5,6 +5,7 @@
 mod limit;
 
 use std::io::IsTerminal as _;
+use std::sync::OnceLock;
 
 pub use limit::{Allowance, Limiter};
 use tracing_subscriber::EnvFilter;
@@ -33,12 +34,16 @@ impl FormatTime for Utc {
     }
 }
 
+/// Changes the level of the log that was started.
+static SET_LEVEL: OnceLock<SetLevel> = OnceLock::new();
+
+type SetLevel = Box<dyn Fn(&str) + Send + Sync>;
+
 /// Starts logging to standard error. `level` is a level word or a filter such as
 /// `info,larm::conn=debug`; a filter that cannot be read falls back to `info`.
 ///
 /// Does nothing when logging is already on (a test, or the demo inside one process).
 pub fn start(form: Form, level: &str) {
-    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
     let terminal = std::io::stderr().is_terminal();
     let json = match form {
         Form::Auto => !terminal,
@@ -46,21 +51,36 @@ pub fn start(form: Form, level: &str) {
         Form::Json => true,
     };
     let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(filter(level))
         .with_writer(std::io::stderr)
         .with_timer(Utc)
         .with_target(false);
-    let started = if json {
-        lines
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .try_init()
-    } else {
-        lines.with_ansi(terminal).try_init()
-    };
     // A second start is no fault: the first one's settings stay.
-    drop(started);
+    if json {
+        let lines = lines.json().flatten_event(true).with_current_span(false);
+        let lines = lines.with_filter_reloading();
+        let handle = lines.reload_handle();
+        if lines.try_init().is_ok() {
+            drop(SET_LEVEL.set(Box::new(move |level| drop(handle.reload(filter(level))))));
+        }
+    } else {
+        let lines = lines.with_ansi(terminal).with_filter_reloading();
+        let handle = lines.reload_handle();
+        if lines.try_init().is_ok() {
+            drop(SET_LEVEL.set(Box::new(move |level| drop(handle.reload(filter(level))))));
+        }
+    }
+}
+
+/// Changes the level from now on.
+pub fn set_level(level: &str) {
+    if let Some(set) = SET_LEVEL.get() {
+        set(level);
+    }
+}
+
+fn filter(level: &str) -> EnvFilter {
+    EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"))
 }
 
 /// Outside text made harmless for one line: control characters, escapes of terminals and

@@ -64,6 +64,9 @@ pub enum RecordError {
 
 /// The payload for `event`; its position is left out, since the journal gives it. `identity` and
 /// the frame's number of records go with the first record of a frame.
+///
+/// # Panics
+/// Never: texts, numbers and lists are always JSON.
 pub fn encode(event: &Event, identity: Option<(&Identity, u16)>) -> Vec<u8> {
     let mut payload = Vec::with_capacity(1024);
     payload.push(VERSION);

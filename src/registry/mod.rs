@@ -2,7 +2,7 @@
 //! transmitter's side.
 mod outgoing;
 
-use larm_carrier::{Inspection, Key, Mode, QuirkInfo, Session};
+use larm_carrier::{Inspection, Key, Mode, QuirkInfo, Quirks, Session};
 use larm_dc09::Dc09;
 use larm_event::Timestamp;
 
@@ -60,22 +60,31 @@ pub trait WithSession {
     fn run<S: Session>(self, make: impl Fn() -> S + Send + 'static) -> Self::Output;
 }
 
-/// Runs `work` with the sessions of `protocol`.
-pub fn with_session<W: WithSession>(protocol: Protocol, settings: Settings, work: W) -> W::Output {
+/// Runs `work` with the sessions of `protocol`; `settings` are asked for each session.
+pub fn with_session<W: WithSession>(
+    protocol: Protocol,
+    settings: impl Fn() -> Settings + Send + 'static,
+    work: W,
+) -> W::Output {
     match protocol {
-        Protocol::Dc09 => {
-            let limits = larm_dc09::Limits {
-                body_len_max: settings.frame_len_max,
-                ..larm_dc09::Limits::default()
-            };
-            let quirks = if settings.acknowledge_unsupported {
-                larm_dc09::quirks::DUH_AS_ACK
-            } else {
-                larm_carrier::Quirks::default()
-            };
-            work.run(move || Dc09::new(settings.mode, limits).with_quirks(quirks))
-        }
+        Protocol::Dc09 => work.run(move || dc09(settings())),
     }
+}
+
+/// Bytes of a frame besides its body: LF, checksum, length, CR.
+const DC09_ENVELOPE_LEN: usize = 10;
+
+fn dc09(settings: Settings) -> Dc09 {
+    let limits = larm_dc09::Limits {
+        body_len_max: settings.frame_len_max.saturating_sub(DC09_ENVELOPE_LEN),
+        ..larm_dc09::Limits::default()
+    };
+    let quirks = if settings.acknowledge_unsupported {
+        larm_dc09::quirks::DUH_AS_ACK
+    } else {
+        Quirks::default()
+    };
+    Dc09::new(settings.mode, limits).with_quirks(quirks)
 }
 
 /// Every piece found in `bytes`, explained. `clock` is the receiver's time for the time window;

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::{RegisterError, Snapshot};
 use crate::config::{Config, ListenUrl};
+use crate::conn::Notice;
 use crate::history::Filler;
 use crate::intake::{Intake, Seen};
 use crate::journal::{JournalError, Published, Recovery};
@@ -98,15 +99,23 @@ pub struct Setup {
     pub config_path: Option<PathBuf>,
     /// The data directory.
     pub data: PathBuf,
+    /// The listeners come from the command line: reading the file again does not change them.
+    pub listeners_given: bool,
 }
+
+/// The configuration as it is now; reloading puts another one in its place.
+type Live = Arc<ArcSwap<Config>>;
 
 /// A running gateway.
 pub struct Gateway {
-    setup: Setup,
+    config_path: Option<PathBuf>,
+    data: PathBuf,
+    listeners_given: bool,
+    config: Live,
+    notice: Arc<Notice>,
     intake: Arc<Intake>,
     metrics: Arc<Metrics>,
     accounts: Arc<ArcSwap<Snapshot>>,
-    lookout: watch::Sender<reload::Lookout>,
     lanes: Lanes,
     published: Published,
     sink: Option<Sink>,
@@ -180,7 +189,7 @@ impl Gateway {
     /// Order: listeners and conversations (they end when their last reply is out), sink, history.
     /// What is not done in time is given up and said.
     pub async fn drain(mut self) -> Result<(), ServeError> {
-        let limit = self.setup.config.gateway.drain_timeout;
+        let limit = self.config.load().gateway.drain_timeout;
         let deadline = tokio::time::Instant::now() + limit;
         self.stop.cancel();
         let conversations = async { while self.tasks.join_next().await.is_some() {} };

@@ -6,6 +6,7 @@ use super::Gateway;
 use crate::accounts::{self, Generation, Register, RegisterError, Snapshot};
 use crate::config::{self, Config, Unknown, UnsupportedId};
 use crate::intake::{QuotaLimits, Rules};
+use crate::logging;
 
 /// The intake's rules as configured.
 pub(super) fn rules(config: &Config) -> Rules {
@@ -25,23 +26,6 @@ pub(super) fn acknowledges_unsupported(config: &Config) -> bool {
     config.dc09.unsupported_id == UnsupportedId::Ack
 }
 
-/// How register and journal are looked after.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Lookout {
-    defaults: accounts::Defaults,
-    interval: Duration,
-    /// How long journal segments are kept at least.
-    pub(super) keep: Duration,
-}
-
-pub(super) fn lookout(config: &Config) -> Lookout {
-    Lookout {
-        defaults: account_defaults(config),
-        interval: config.accounts.reload_interval,
-        keep: config.journal.keep,
-    }
-}
-
 /// What holds for accounts that do not say otherwise.
 pub(super) fn account_defaults(config: &Config) -> accounts::Defaults {
     accounts::Defaults {
@@ -53,23 +37,16 @@ pub(super) fn account_defaults(config: &Config) -> accounts::Defaults {
 impl Gateway {
     /// Reads the configuration and the register again. What can be applied is, and what cannot is
     /// said; a configuration that cannot be read changes nothing.
-    pub fn reload(&mut self) {
-        if let Some(path) = self.setup.config_path.clone() {
-            match Config::load(&path) {
-                Ok(mut new) => {
-                    // The command line goes before the file, also when the file is read again.
-                    new.gateway.data.clone_from(&self.setup.config.gateway.data);
-                    self.apply(new);
-                }
-                Err(error) => {
-                    tracing::error!(%error, "configuration not reloaded; the old one stays");
-                }
+    pub fn reload(&self) {
+        match self.config_path.as_deref().map(Config::load) {
+            None => tracing::info!("no configuration file to reload"),
+            Some(Ok(new)) => self.apply(new),
+            Some(Err(error)) => {
+                tracing::error!(%error, "configuration not reloaded; the old one stays");
             }
-        } else {
-            tracing::info!("no configuration file to reload");
         }
-        match super::start::open_register(&self.setup).map(|(_, snapshot)| snapshot) {
-            Ok(snapshot) => {
+        match super::start::open_register(&self.data, &self.config.load()) {
+            Ok((_, snapshot)) => {
                 tracing::info!(accounts = snapshot.len(), "register reloaded");
                 self.accounts.store(Arc::new(snapshot));
             }
@@ -77,8 +54,14 @@ impl Gateway {
         }
     }
 
-    fn apply(&mut self, new: Config) {
-        let changes = config::reload(&self.setup.config, &new);
+    fn apply(&self, mut new: Config) {
+        let old = self.config.load_full();
+        // The command line goes before the file, also when the file is read again.
+        new.gateway.data.clone_from(&old.gateway.data);
+        if self.listeners_given {
+            new.listeners.clone_from(&old.listeners);
+        }
+        let changes = config::reload(&old, &new);
         if changes.is_empty() {
             tracing::info!("configuration reloaded: nothing changed");
         }
@@ -86,46 +69,37 @@ impl Gateway {
             tracing::info!(what = %change.what, applied = change.applied, "{change}");
         }
         self.intake.set_rules(rules(&new));
-        self.lookout.send_replace(lookout(&new));
+        self.notice.set_rate(new.log.rate_limit);
+        logging::set_level(new.log.level.as_str());
         if let Some(history) = &self.history {
             history.keep_months(new.history.keep_months);
         }
-        let kept = std::mem::replace(&mut self.setup.config, new);
-        // What cannot be applied stays as it was, so that the next reload names it again.
-        for section in changes.iter().filter(|change| !change.applied) {
-            if section.what.starts_with("listener") {
-                self.setup.config.listeners.clone_from(&kept.listeners);
-            }
-        }
+        // Listeners stay as they are, so that the next reload names their changes again.
+        new.listeners.clone_from(&old.listeners);
+        self.config.store(Arc::new(new));
     }
 
     /// Looks after the register: whatever another process changes in it is taken over within the
     /// reload interval.
     pub(super) fn watch_register(&mut self, register: Register) {
-        let mut lookout = self.lookout.subscribe();
-        let (current, stop) = (Arc::clone(&self.accounts), self.stop.clone());
+        let (live, current) = (Arc::clone(&self.config), Arc::clone(&self.accounts));
+        let stop = self.stop.clone();
         let mut watch = Watch {
             register,
             known: None,
-            defaults: lookout.borrow_and_update().defaults,
         };
         let mut looked_before = false;
         self.tasks.spawn(async move {
             loop {
-                let Lookout {
-                    defaults, interval, ..
-                } = *lookout.borrow_and_update();
-                watch.judge_by(defaults);
                 tokio::select! {
                     () = stop.cancelled() => return Ok(()),
-                    () = tokio::time::sleep(interval) => {}
-                    // Another interval holds at once, and other defaults at the next look.
-                    Ok(()) = lookout.changed() => continue,
+                    () = tokio::time::sleep(live.load().accounts.reload_interval) => {}
                 }
-                let (returned, found) = match tokio::task::spawn_blocking(|| watch.look()).await {
-                    Ok(looked) => looked,
-                    Err(error) => return Err(std::io::Error::other(error)),
-                };
+                let defaults = account_defaults(&live.load());
+                let look = move || watch.look(&defaults);
+                let (returned, found) = tokio::task::spawn_blocking(look)
+                    .await
+                    .map_err(std::io::Error::other)?;
                 watch = returned;
                 match found {
                     Ok(Some(snapshot)) => {
@@ -153,32 +127,29 @@ const AFTER_ERROR: Duration = Duration::from_secs(10);
 struct Watch {
     register: Register,
     known: Option<Generation>,
-    defaults: accounts::Defaults,
 }
 
 impl Watch {
-    /// Other defaults make other policies of the same register.
-    fn judge_by(&mut self, defaults: accounts::Defaults) {
-        if self.defaults != defaults {
-            self.defaults = defaults;
-            self.known = None;
-        }
-    }
-
     /// The register, when it is another one than at the look before.
-    fn look(mut self) -> (Self, Result<Option<Snapshot>, RegisterError>) {
-        let found = self.changed();
+    fn look(
+        mut self,
+        defaults: &accounts::Defaults,
+    ) -> (Self, Result<Option<Snapshot>, RegisterError>) {
+        let found = self.changed(defaults);
         (self, found)
     }
 
-    fn changed(&mut self) -> Result<Option<Snapshot>, RegisterError> {
+    fn changed(
+        &mut self,
+        defaults: &accounts::Defaults,
+    ) -> Result<Option<Snapshot>, RegisterError> {
         // Asked before reading: what changes meanwhile is found at the next look.
         let generation = self.register.generation()?;
         if self.known.replace(generation) == Some(generation) {
             return Ok(None);
         }
         self.register
-            .snapshot(&self.defaults)
+            .snapshot(defaults)
             .map(Some)
             .inspect_err(|_| self.known = None)
     }

@@ -23,14 +23,14 @@ impl Gateway {
     /// it costs space, never an alarm.
     pub(super) fn watch_segments(&mut self) {
         let retention = Arc::new(Retention {
-            journal_dir: self.setup.data.join("journal"),
+            journal_dir: self.data.join("journal"),
             published: self.published.clone(),
             history: self.history.as_ref().map(crate::history::Filler::progress),
         });
-        let (stop, lookout) = (self.stop.clone(), self.lookout.subscribe());
+        let (stop, live) = (self.stop.clone(), Arc::clone(&self.config));
         self.tasks.spawn(async move {
             loop {
-                let keep = lookout.borrow().keep;
+                let keep = live.load().journal.keep;
                 let work = Arc::clone(&retention);
                 tokio::task::spawn_blocking(move || work.let_go(keep))
                     .await

@@ -10,7 +10,7 @@ use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Gateway, ServeError, Setup, reload, window};
+use super::{Gateway, Live, ServeError, Setup, reload, window};
 use crate::accounts::{Register, Snapshot};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ListenUrl, Listener, Role, Transport};
@@ -32,7 +32,8 @@ const REPEATS_BEHIND_MAX: usize = 1_024;
 impl Gateway {
     /// Starts everything and returns when every listener accepts. To be called inside a runtime.
     pub fn start(setup: Setup) -> Result<Self, ServeError> {
-        let config = &setup.config;
+        let live: Live = Arc::new(ArcSwap::from_pointee(setup.config));
+        let config = &*live.load_full();
         let in_data = |source| ServeError::Data {
             path: setup.data.clone(),
             source,
@@ -41,7 +42,7 @@ impl Gateway {
         let metrics = Arc::new(Metrics::default());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
 
-        let (register, snapshot) = open_register(&setup)?;
+        let (register, snapshot) = open_register(&setup.data, config)?;
         let accounts = Arc::new(ArcSwap::from_pointee(snapshot));
         let journal_dir = setup.data.join("journal");
         let (journal, recovery) = Journal::open(&journal_dir, &journal_options(config))?;
@@ -55,7 +56,7 @@ impl Gateway {
         );
         let (fatal_tx, fatal) = watch::channel(None);
         let sink = start_sink(journal, config, &metrics, fatal_tx)?;
-        let history = start_history(&setup, &sink.published())?;
+        let history = start_history(&setup.data, config, &sink.published())?;
 
         let (repeats, _) = broadcast::channel(REPEATS_BEHIND_MAX);
         let seen = repeats.clone();
@@ -76,6 +77,12 @@ impl Gateway {
             "window of repeats rebuilt from the journal"
         );
 
+        let notice = Arc::new(Notice::new(
+            config.log.rate_limit,
+            Arc::clone(&clock),
+            Arc::clone(&metrics),
+            registry::explain_refused,
+        ));
         let mut gateway = Self {
             lanes: sink.lanes(),
             published: sink.published(),
@@ -84,14 +91,17 @@ impl Gateway {
             intake,
             metrics,
             accounts,
-            lookout: watch::channel(reload::lookout(&setup.config)).0,
             listening: Vec::new(),
             recovery,
             fatal,
             repeats,
             stop: CancellationToken::new(),
             tasks: JoinSet::new(),
-            setup,
+            config_path: setup.config_path,
+            data: setup.data,
+            listeners_given: setup.listeners_given,
+            config: live,
+            notice,
         };
         gateway.open_listeners(&clock)?;
         gateway.watch_register(register);
@@ -100,13 +110,8 @@ impl Gateway {
     }
 
     fn open_listeners(&mut self, clock: &Arc<dyn Clock>) -> Result<(), ServeError> {
-        let notice = Arc::new(Notice::new(
-            self.setup.config.log.rate_limit,
-            Arc::clone(clock),
-            Arc::clone(&self.metrics),
-            registry::explain_refused,
-        ));
-        for listener in &self.setup.config.listeners {
+        let config = self.config.load_full();
+        for listener in &config.listeners {
             let shared = Arc::new(Shared {
                 name: listener.name.as_str().into(),
                 role: Some(match listener.role {
@@ -119,7 +124,7 @@ impl Gateway {
                 datagrams_max: DATAGRAMS_MAX,
                 intake: Arc::clone(&self.intake),
                 clock: Arc::clone(clock),
-                notice: Arc::clone(&notice),
+                notice: Arc::clone(&self.notice),
                 stop: self.stop.clone(),
             });
             let protocol = Protocol::from_name(&listener.protocol).ok_or_else(|| {
@@ -127,10 +132,13 @@ impl Gateway {
                 ServeError::Protocol { name, protocol }
             })?;
             for address in &listener.addresses {
-                let settings = registry::Settings {
-                    mode: listener.mode,
-                    frame_len_max: listener.frame_max,
-                    acknowledge_unsupported: reload::acknowledges_unsupported(&self.setup.config),
+                let (live, mode) = (Arc::clone(&self.config), listener.mode);
+                let frame_len_max = listener.frame_max;
+                // Asked for each session, so that a reload holds for whoever comes next.
+                let settings = move || registry::Settings {
+                    mode,
+                    frame_len_max,
+                    acknowledge_unsupported: reload::acknowledges_unsupported(&live.load()),
                 };
                 let open = Open {
                     listener,
@@ -195,9 +203,12 @@ impl WithSession for Open<'_> {
 }
 
 /// The register of the data directory, and what stands in it now.
-pub(super) fn open_register(setup: &Setup) -> Result<(Register, Snapshot), ServeError> {
-    let register = Register::open(&setup.data, registry::ACCOUNT_RULES)?;
-    let snapshot = register.snapshot(&reload::account_defaults(&setup.config))?;
+pub(super) fn open_register(
+    data: &Path,
+    config: &Config,
+) -> Result<(Register, Snapshot), ServeError> {
+    let register = Register::open(data, registry::ACCOUNT_RULES)?;
+    let snapshot = register.snapshot(&reload::account_defaults(config))?;
     Ok((register, snapshot))
 }
 
@@ -235,21 +246,23 @@ fn start_sink(
     Ok(Sink::start(journal, &limits, hooks)?)
 }
 
-fn start_history(setup: &Setup, published: &Published) -> Result<Option<Filler>, ServeError> {
-    if !setup.config.history.enabled {
+fn start_history(
+    data: &Path,
+    config: &Config,
+    published: &Published,
+) -> Result<Option<Filler>, ServeError> {
+    if !config.history.enabled {
         return Ok(None);
     }
-    let journal_dir = setup.data.join("journal");
+    let journal_dir = data.join("journal");
     let durable = published.clone();
     let open = move |from| history::Tail::open(&journal_dir, from);
-    let filler = Filler::spawn(history::directory(&setup.data), open, move || {
-        durable.position()
-    })
-    .map_err(|source| ServeError::Thread {
-        what: "history",
-        source,
-    })?;
-    filler.keep_months(setup.config.history.keep_months);
+    let filler = Filler::spawn(history::directory(data), open, move || durable.position())
+        .map_err(|source| ServeError::Thread {
+            what: "history",
+            source,
+        })?;
+    filler.keep_months(config.history.keep_months);
     Ok(Some(filler))
 }
 
