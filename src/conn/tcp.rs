@@ -112,18 +112,23 @@ impl<S: Session> Conversation<S> {
             } else {
                 Delivery::Stream
             };
-            if let Err(end) = self.work(delivery).await {
-                return end;
-            }
+            let worked = match self.work(delivery).await {
+                Ok(worked) => worked,
+                Err(end) => return end,
+            };
             if read == 0 {
                 return End::PeerClosed;
             }
             if self.buffer.is_empty() {
                 self.buffer = Vec::new();
-                begun = None;
-            } else {
-                begun = Some(begun.unwrap_or_else(Instant::now));
+            } else if !worked.begun {
+                self.buffer.shrink_to_fit();
             }
+            begun = match begun {
+                _ if !worked.begun => None,
+                Some(at) if !worked.consumed => Some(at),
+                _ => Some(Instant::now()),
+            };
         }
     }
 
@@ -165,10 +170,11 @@ impl<S: Session> Conversation<S> {
     }
 
     /// Takes every frame out of the buffer, then answers them in order.
-    async fn work(&mut self, delivery: Delivery) -> Result<(), End> {
+    async fn work(&mut self, delivery: Delivery) -> Result<Worked, End> {
         let now = self.shared.clock.now();
         let mut taken = Vec::new();
         let mut used = 0;
+        let mut begun = false;
         let mut end = None;
         while end.is_none() {
             match self.step(used, delivery, now) {
@@ -177,8 +183,12 @@ impl<S: Session> Conversation<S> {
                     taken.push(request);
                 }
                 Progress::Dropped { consumed } => used += consumed,
-                Progress::Wait { consumed } => {
+                Progress::Wait {
+                    consumed,
+                    begun: waits,
+                } => {
                     used += consumed;
+                    begun = waits;
                     break;
                 }
                 Progress::End(reason) => end = Some(End::Session(reason)),
@@ -186,7 +196,8 @@ impl<S: Session> Conversation<S> {
         }
         self.buffer.drain(..used.min(self.buffer.len()));
         self.answer(taken).await?;
-        end.map_or(Ok(()), Err)
+        let consumed = used > 0;
+        end.map_or(Ok(Worked { consumed, begun }), Err)
     }
 
     fn step(&mut self, used: usize, delivery: Delivery, now: Moment) -> Progress<S::Ticket> {
@@ -197,14 +208,14 @@ impl<S: Session> Conversation<S> {
             .session
             .receive(input, delivery, now, shared.intake.as_ref())
         {
-            Step::More { consumed } => {
+            Step::More { consumed, begun } => {
                 // A session that never asks for more than its own limit cannot get here with
                 // more than that; one that does must not make the buffer grow for ever.
                 if consumed == 0 && input.len() > self.session.frame_len_max() + READ_LEN {
                     metrics.close(CloseReason::FrameTooLong);
                     return Progress::End(CloseReason::FrameTooLong);
                 }
-                Progress::Wait { consumed }
+                Progress::Wait { consumed, begun }
             }
             Step::Skip { consumed, noise } => {
                 metrics.noise(noise, consumed);
@@ -257,10 +268,19 @@ impl<S: Session> Conversation<S> {
     }
 }
 
+/// What one look at the buffer came to.
+#[derive(Clone, Copy)]
+struct Worked {
+    /// Something was taken out: whatever is in progress now is another frame than before.
+    consumed: bool,
+    /// A frame has begun and is not whole.
+    begun: bool,
+}
+
 /// One step's effect on the loop.
 enum Progress<T> {
     Frame { consumed: usize, request: Taken<T> },
     Dropped { consumed: usize },
-    Wait { consumed: usize },
+    Wait { consumed: usize, begun: bool },
     End(CloseReason),
 }

@@ -40,7 +40,10 @@ impl Session for Toy {
                     reason: CloseReason::FrameTooLong,
                 }
             } else {
-                Step::More { consumed: 0 }
+                Step::More {
+                    consumed: 0,
+                    begun: !input.is_empty(),
+                }
             };
         };
         let (frame, consumed) = (&input[..=end], end + 1);
@@ -126,6 +129,10 @@ struct Bench {
 
 impl Bench {
     fn start(connections_max: usize, udp: bool) -> Self {
+        Self::start_at("127.0.0.1:0", connections_max, udp)
+    }
+
+    fn start_at(address: &str, connections_max: usize, udp: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let options = Options {
             segment_len: 1 << 20,
@@ -168,7 +175,7 @@ impl Bench {
             notice: Arc::new(notice),
             stop: stop.clone(),
         });
-        let any = "127.0.0.1:0".parse().unwrap();
+        let any = address.parse().unwrap();
         let (address, served) = if udp {
             let socket = listen::open_udp(any).unwrap();
             let address = socket.local_addr().unwrap();
@@ -368,4 +375,39 @@ async fn a_datagram_is_answered_to_its_sender_and_noise_is_not() {
     assert_eq!(&reply[..len.unwrap().unwrap()], b"+A1\n");
     assert_eq!(bench.metrics.link_count(Link::Datagram), 3);
     assert_eq!(bench.finish().await, ["", "by datagram"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_connection_whose_reads_end_inside_frames_is_not_timed_out() {
+    let bench = Bench::start(10, false);
+    let mut stream = TcpStream::connect(bench.address).await.unwrap();
+    // Each write ends one frame and begins the next: the buffer is never empty for 800 ms.
+    stream.write_all(b"A0 x").await.unwrap();
+    for number in 1..=8 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let text = format!("{number}\nA{number} x");
+        stream.write_all(text.as_bytes()).await.unwrap();
+        assert_eq!(read_line(&mut stream).await, format!("+A{}", number - 1));
+    }
+    bench.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_leaves_from_the_address_that_the_datagram_was_sent_to() {
+    let bench = Bench::start_at("0.0.0.0:0", 10, true);
+    let port = bench.address.port();
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let mut reply = [0; 64];
+    for (number, ours) in (1..).zip(["127.0.0.1", "127.0.0.2", "127.1.2.3"]) {
+        let to: SocketAddr = format!("{ours}:{port}").parse().unwrap();
+        let frame = format!("A{number} to {ours}\n");
+        socket.send_to(frame.as_bytes(), to).await.unwrap();
+        let received = socket.recv_from(&mut reply);
+        let (_, from) = tokio::time::timeout(Duration::from_secs(10), received)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(from, to);
+    }
+    bench.finish().await;
 }

@@ -30,7 +30,7 @@ pub enum Delivery {
 ///
 /// After every step but [`Step::More`] and [`Step::Close`] the caller drops `consumed` bytes from
 /// the front of its buffer and asks again with what is left (also when nothing is left and
-/// `delivery` is not `Stream`: it gets `More { consumed: 0 }` then).
+/// `delivery` is not `Stream`: it gets `More` then).
 pub trait Session: Send + Sync + 'static {
     /// What must be kept to answer one request. Neither `Copy` nor `Clone`; dropped means silence.
     type Ticket: Send + 'static;
@@ -72,6 +72,9 @@ pub enum Step<'b, T> {
     More {
         /// Bytes at the front that are of no further use (filler between frames).
         consumed: usize,
+        /// A frame has begun: its rest has to come within the time for a frame. False where what
+        /// is left may as well be filler that the sender puts behind each frame.
+        begun: bool,
     },
     /// Bytes that are no frame: drop and count them, never answer.
     Skip {

@@ -160,16 +160,22 @@ impl Session for Dc09 {
         let Some(rest) = input.get(skipped..).filter(|rest| !rest.is_empty()) else {
             return Step::More {
                 consumed: input.len(),
+                begun: false,
             };
         };
+        let more = Step::More {
+            consumed: skipped,
+            // Senders that end each frame with CR LF leave an LF that may start the next one.
+            begun: rest != b"\n",
+        };
         if !whole && self.fresh && noise::may_be_foreign(rest) {
-            return Step::More { consumed: skipped };
+            return more;
         }
         if let Some(frame) = Self::unchecked(rest, accounts) {
             return self.request(frame, skipped, now.utc, accounts);
         }
         match scan(rest, whole, self.limits.body_len_max) {
-            Scan::More => Step::More { consumed: skipped },
+            Scan::More => more,
             Scan::Frame(frame) => self.request(frame, skipped, now.utc, accounts),
             Scan::TooLong(_) => Step::Close {
                 reason: CloseReason::FrameTooLong,

@@ -294,7 +294,7 @@ fn requests(bytes: &[u8], cuts: &[usize]) -> Vec<(Vec<u8>, String)> {
         };
         match session.receive(&bytes[from..end], delivery, moment(), &NoAccounts) {
             Step::More { .. } if last => return found,
-            Step::More { consumed } => {
+            Step::More { consumed, .. } => {
                 from += consumed;
                 end = (end + sizes.next().unwrap()).min(bytes.len());
             }

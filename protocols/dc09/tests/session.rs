@@ -703,7 +703,13 @@ fn a_frame_without_its_end_is_recorded_when_the_stream_ends() {
     let cut = &bytes[..bytes.len() - 1];
     let mut session = Dc09::new(Mode::Tolerant, Limits::default());
     let step = session.receive(cut, Delivery::Stream, at(NOON), &NoAccounts);
-    assert!(matches!(step, Step::More { consumed: 0 }));
+    assert!(matches!(
+        step,
+        Step::More {
+            consumed: 0,
+            begun: true
+        }
+    ));
     let step = session.receive(cut, Delivery::StreamEnd, at(NOON), &NoAccounts);
     let Step::Request { consumed, request } = step else {
         panic!("no request")
@@ -772,7 +778,7 @@ fn a_cut_frame_before_a_checksum_that_starts_with_cr() {
                     from += consumed;
                 }
                 Step::Skip { consumed, .. } => from += consumed,
-                Step::More { consumed } => {
+                Step::More { consumed, .. } => {
                     from += consumed;
                     break;
                 }
@@ -781,4 +787,22 @@ fn a_cut_frame_before_a_checksum_that_starts_with_cr() {
         }
     }
     assert_eq!(verdicts, [FrameVerdict::Truncated, FrameVerdict::Ok]);
+}
+
+#[test]
+fn a_line_feed_behind_a_frame_begins_no_frame() {
+    let mut bytes = alarm().encode(None).unwrap();
+    let len = bytes.len();
+    bytes.push(b'\n');
+    let mut session = Dc09::new(Mode::Tolerant, Limits::default());
+    let step = session.receive(&bytes, Delivery::Stream, at(NOON), &NoAccounts);
+    assert!(matches!(step, Step::Request { consumed, .. } if consumed == len));
+    let step = session.receive(&bytes[len..], Delivery::Stream, at(NOON), &NoAccounts);
+    assert!(matches!(
+        step,
+        Step::More {
+            consumed: 0,
+            begun: false
+        }
+    ));
 }
