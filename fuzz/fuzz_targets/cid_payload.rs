@@ -6,7 +6,9 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|payload: &[u8]| {
     for rules in [CidRules { restore_2: false }, CidRules { restore_2: true }] {
         for account in [None, Some("1234"), Some("ABCDEF")] {
-            let Some(event) = read(payload, account, rules) else { continue };
+            let Some(event) = read(payload, account, rules) else {
+                continue;
+            };
             let plain = format!(
                 "{}{} {} {}",
                 event.qualifier.digit(),

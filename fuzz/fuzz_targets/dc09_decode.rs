@@ -12,7 +12,11 @@ fuzz_target!(|data: &[u8]| {
         }
     }
     // The same bytes as a body: past the checksum, which a fuzzer seldom finds.
-    datagram(&frame(data), &Register::new(16, Mode::Tolerant), Mode::Tolerant);
+    datagram(
+        &frame(data),
+        &Register::new(16, Mode::Tolerant),
+        Mode::Tolerant,
+    );
 
     let framed = frame(data);
     for bytes in [data, &framed] {

@@ -12,7 +12,11 @@ fuzz_target!(|data: &[u8]| {
     };
     let key_len = [16, 24, 32][usize::from(how % 3)];
     let token = ["SIA-DCS", "ADM-CID", "NULL", "XNM"][usize::from(how / 3 % 4)];
-    let sealed = if how & 0x80 == 0 { seal(key_len, text) } else { text.to_vec() };
+    let sealed = if how & 0x80 == 0 {
+        seal(key_len, text)
+    } else {
+        text.to_vec()
+    };
     let digits: String = sealed.iter().map(|byte| format!("{byte:02X}")).collect();
     let body = format!("\"*{token}\"0001R1L1#1234[{digits}");
     for mode in [Mode::Tolerant, Mode::Strict] {
@@ -30,7 +34,13 @@ fuzz_target!(|data: &[u8]| {
 });
 
 fn positive_only_when_sound(heard: &Heard) {
-    if let Heard::Request { verdict, intent: Intent::Accept, reply, .. } = heard {
+    if let Heard::Request {
+        verdict,
+        intent: Intent::Accept,
+        reply,
+        ..
+    } = heard
+    {
         assert_eq!(*verdict, FrameVerdict::Ok);
         let text = String::from_utf8_lossy(reply);
         assert!(text.contains("\"*ACK\"0001R1L1#1234["), "{text}");

@@ -21,7 +21,10 @@ fuzz_target!(|data: &[u8]| {
     let key = Key::from_bytes(&KEY[..16]).expect("16 bytes");
     for keys in [&[][..], &[key]] {
         let pieces = larm_dc09::inspect(data, keys, None);
-        let bytes: Vec<u8> = pieces.iter().flat_map(|piece| piece.bytes.iter().copied()).collect();
+        let bytes: Vec<u8> = pieces
+            .iter()
+            .flat_map(|piece| piece.bytes.iter().copied())
+            .collect();
         assert_eq!(bytes, data, "every byte in one piece");
         for piece in &pieces {
             check(piece);
@@ -30,13 +33,25 @@ fuzz_target!(|data: &[u8]| {
 });
 
 fn check(piece: &Inspection) {
-    assert!(VERDICTS.contains(&piece.verdict.as_str()), "{}", piece.verdict);
+    assert!(
+        VERDICTS.contains(&piece.verdict.as_str()),
+        "{}",
+        piece.verdict
+    );
     assert_eq!(piece.error.is_none(), piece.verdict == "ok", "{piece:?}");
     assert!(REPLIES.contains(&piece.reply.as_str()), "{}", piece.reply);
     for field in &piece.fields {
-        assert!(field.start <= field.end && field.end <= piece.bytes.len(), "{field:?}");
+        assert!(
+            field.start <= field.end && field.end <= piece.bytes.len(),
+            "{field:?}"
+        );
     }
-    let texts = [&piece.error, &piece.payload, &piece.timestamp, &piece.account];
+    let texts = [
+        &piece.error,
+        &piece.payload,
+        &piece.timestamp,
+        &piece.account,
+    ];
     let texts = texts.into_iter().flatten().chain(&piece.notes);
     let texts = texts.chain(piece.fields.iter().map(|field| &field.meaning));
     let texts = texts.chain(piece.events.iter().filter_map(|event| event.text.as_ref()));

@@ -19,14 +19,37 @@ struct Case {
 
 #[derive(Arbitrary, Debug)]
 enum Spoil {
-    Flip { file: u8, at: u32, with: u8 },
-    Zero { file: u8, at: u32, len: u16 },
-    Write { file: u8, at: u32, bytes: Vec<u8> },
-    Cut { file: u8, len: u32 },
-    Remove { file: u8 },
-    Copy { from: u8, to: u8 },
+    Flip {
+        file: u8,
+        at: u32,
+        with: u8,
+    },
+    Zero {
+        file: u8,
+        at: u32,
+        len: u16,
+    },
+    Write {
+        file: u8,
+        at: u32,
+        bytes: Vec<u8>,
+    },
+    Cut {
+        file: u8,
+        len: u32,
+    },
+    Remove {
+        file: u8,
+    },
+    Copy {
+        from: u8,
+        to: u8,
+    },
     /// A segment of arbitrary bytes.
-    Foreign { first: u8, bytes: Vec<u8> },
+    Foreign {
+        first: u8,
+        bytes: Vec<u8>,
+    },
 }
 
 fuzz_target!(|case: Case| {
@@ -39,12 +62,17 @@ fuzz_target!(|case: Case| {
     let mut written: Vec<Vec<u8>> = Vec::new();
     let (mut journal, _) = Journal::open_in(Arc::new(disk.clone()), &options).expect("empty");
     for batch in case.batches.iter().take(24) {
-        let batch: Vec<&[u8]> =
-            batch.iter().take(16).map(|record| &record[..record.len().min(6000)]).collect();
+        let batch: Vec<&[u8]> = batch
+            .iter()
+            .take(16)
+            .map(|record| &record[..record.len().min(6000)])
+            .collect();
         if batch.is_empty() {
             continue;
         }
-        let done = journal.append(batch.iter().copied(), 7).expect("a disk without faults");
+        let done = journal
+            .append(batch.iter().copied(), 7)
+            .expect("a disk without faults");
         let count = done.expect("records").last as usize;
         written.extend(batch.iter().map(|record| record.to_vec()));
         assert_eq!(count, written.len(), "positions rise without gaps");
@@ -66,7 +94,9 @@ fuzz_target!(|case: Case| {
     }
     let last = recovery.last;
     only_what_was_written(&disk, recovery.first, last, &written);
-    let appended = journal.append([&b"afterwards"[..]], 9).expect("takes records");
+    let appended = journal
+        .append([&b"afterwards"[..]], 9)
+        .expect("takes records");
     let appended = appended.expect("one record");
     assert_eq!(appended.first, last + 1);
     drop(journal);
@@ -74,7 +104,10 @@ fuzz_target!(|case: Case| {
     assert_eq!(again.last, last + 1);
     let mut reader = Reader::open_in(Arc::new(disk), last + 1).expect("reads");
     let entry = reader.next().expect("reads").expect("is there");
-    assert_eq!((entry.position, &entry.payload[..]), (last + 1, &b"afterwards"[..]));
+    assert_eq!(
+        (entry.position, &entry.payload[..]),
+        (last + 1, &b"afterwards"[..])
+    );
 });
 
 fn only_what_was_written(disk: &Memory, first: u64, last: u64, written: &[Vec<u8>]) {
@@ -84,7 +117,12 @@ fn only_what_was_written(disk: &Memory, first: u64, last: u64, written: &[Vec<u8
     // Older segments are not checked at the start: the reader may stop there, but not lie.
     while let Ok(Some(entry)) = reader.next_until(last) {
         let at = usize::try_from(entry.position).expect("small") - 1;
-        assert_eq!(written.get(at), Some(&entry.payload.to_vec()), "invented {}", entry.position);
+        assert_eq!(
+            written.get(at),
+            Some(&entry.payload.to_vec()),
+            "invented {}",
+            entry.position
+        );
     }
 }
 
@@ -100,11 +138,23 @@ fn apply(disk: &Memory, spoil: &Spoil) {
         }),
         Spoil::Zero { file, at, len } => change(disk, pick(*file), |bytes| {
             let start = *at as usize % bytes.len().max(1);
-            bytes.iter_mut().skip(start).take(usize::from(*len)).for_each(|byte| *byte = 0);
+            bytes
+                .iter_mut()
+                .skip(start)
+                .take(usize::from(*len))
+                .for_each(|byte| *byte = 0);
         }),
-        Spoil::Write { file, at, bytes: new } => change(disk, pick(*file), |bytes| {
+        Spoil::Write {
+            file,
+            at,
+            bytes: new,
+        } => change(disk, pick(*file), |bytes| {
             let start = *at as usize % bytes.len().max(1);
-            bytes.iter_mut().skip(start).zip(new).for_each(|(old, new)| *old = *new);
+            bytes
+                .iter_mut()
+                .skip(start)
+                .zip(new)
+                .for_each(|(old, new)| *old = *new);
         }),
         Spoil::Cut { file, len } => change(disk, pick(*file), |bytes| {
             let len = *len as usize % bytes.len().max(1);

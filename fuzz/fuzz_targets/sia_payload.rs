@@ -8,7 +8,9 @@ fuzz_target!(|payload: &[u8]| {
     let found: Vec<SiaEvent<'_>> = events(payload).collect();
     assert!(found.len() <= payload.len(), "more events than bytes");
     for event in found {
-        let Some(plain) = written(&event) else { continue };
+        let Some(plain) = written(&event) else {
+            continue;
+        };
         let back: Vec<SiaEvent<'_>> = events(plain.as_bytes()).collect();
         assert_eq!(back.len(), 1, "{plain:?} from {event:?}");
         assert_eq!(back[0].qualifier, event.qualifier, "{plain:?}");

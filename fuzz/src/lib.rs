@@ -27,7 +27,11 @@ impl Register {
     /// With the first `key_len` bytes of [`KEY`]; 0 for none.
     pub fn new(key_len: usize, mode: Mode) -> Self {
         let key = Key::from_bytes(&KEY[..key_len]).ok();
-        Self(Arc::new(Policy { mode: Some(mode), keys: [key, None], ..Policy::default() }))
+        Self(Arc::new(Policy {
+            mode: Some(mode),
+            keys: [key, None],
+            ..Policy::default()
+        }))
     }
 }
 
@@ -40,7 +44,10 @@ impl Accounts for Register {
 /// 2026-11-25, 12:00:00 UTC: the time that most vectors carry.
 pub fn noon() -> Moment {
     let utc = Timestamp::from_millis(1_795_608_000_000);
-    Moment { mono: Duration::from_secs(1), utc }
+    Moment {
+        mono: Duration::from_secs(1),
+        utc,
+    }
 }
 
 /// What a session made of a conversation, without the noise in it.
@@ -86,11 +93,23 @@ pub fn converse<'p>(
     let mut buffer: Vec<u8> = Vec::new();
     for piece in pieces {
         buffer.extend_from_slice(piece);
-        if !drain(&mut session, &mut buffer, Delivery::Stream, accounts, &mut heard) {
+        if !drain(
+            &mut session,
+            &mut buffer,
+            Delivery::Stream,
+            accounts,
+            &mut heard,
+        ) {
             return heard;
         }
     }
-    drain(&mut session, &mut buffer, Delivery::StreamEnd, accounts, &mut heard);
+    drain(
+        &mut session,
+        &mut buffer,
+        Delivery::StreamEnd,
+        accounts,
+        &mut heard,
+    );
     heard
 }
 
@@ -98,7 +117,13 @@ pub fn converse<'p>(
 pub fn datagram(bytes: &[u8], accounts: &Register, mode: Mode) -> Vec<Heard> {
     let mut session = Dc09::new(mode, Limits::default());
     let mut heard = Vec::new();
-    drain(&mut session, &mut bytes.to_vec(), Delivery::Datagram, accounts, &mut heard);
+    drain(
+        &mut session,
+        &mut bytes.to_vec(),
+        Delivery::Datagram,
+        accounts,
+        &mut heard,
+    );
     heard
 }
 
@@ -126,7 +151,14 @@ fn drain(
                 let proof = Verdict::Committed(Durable);
                 session.reply(request.ticket, proof, noon(), &[0x5A; 32], &mut reply);
                 sound(&reply, intent);
-                heard.push(Heard::Request { frame, verdict, intent, link_test, events, reply });
+                heard.push(Heard::Request {
+                    frame,
+                    verdict,
+                    intent,
+                    link_test,
+                    events,
+                    reply,
+                });
                 (consumed, false)
             }
             Step::Close { reason } => {
@@ -138,9 +170,16 @@ fn drain(
         buffer.drain(..consumed);
         if more {
             let whole = delivery != Delivery::Stream;
-            assert!(!whole || buffer.is_empty(), "wants more where there is none");
+            assert!(
+                !whole || buffer.is_empty(),
+                "wants more where there is none"
+            );
             let most = session.frame_len_max();
-            assert!(buffer.len() <= most, "{} bytes kept, at most {most} announced", buffer.len());
+            assert!(
+                buffer.len() <= most,
+                "{} bytes kept, at most {most} announced",
+                buffer.len()
+            );
             return true;
         }
     }
@@ -151,8 +190,15 @@ fn sound(reply: &[u8], intent: Intent) {
     assert_eq!(reply.is_empty(), intent == Intent::Withhold);
     if !reply.is_empty() {
         let message = larm_dc09::decode(reply).expect("a reply is a frame");
-        assert_eq!(message.frame.bytes.len(), reply.len(), "one frame and no more");
-        assert!(message.frame.check().is_ok(), "with the standard's checksum and length");
+        assert_eq!(
+            message.frame.bytes.len(),
+            reply.len(),
+            "one frame and no more"
+        );
+        assert!(
+            message.frame.check().is_ok(),
+            "with the standard's checksum and length"
+        );
     }
 }
 
@@ -160,7 +206,9 @@ fn sound(reply: &[u8], intent: Intent) {
 pub fn frame(body: &[u8]) -> Vec<u8> {
     let body = &body[..body.len().min(larm_dc09::frame::BODY_LEN_MAX)];
     let crc = body.iter().fold(0u16, |crc, byte| {
-        (0..8).fold(crc ^ u16::from(*byte), |crc, _| (crc >> 1) ^ (0xA001 * (crc & 1)))
+        (0..8).fold(crc ^ u16::from(*byte), |crc, _| {
+            (crc >> 1) ^ (0xA001 * (crc & 1))
+        })
     });
     let mut out = format!("\n{crc:04X}{:04X}", body.len()).into_bytes();
     out.extend_from_slice(body);

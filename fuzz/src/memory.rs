@@ -25,7 +25,10 @@ impl Memory {
     /// Names and contents.
     pub fn files(&self) -> Vec<(String, Vec<u8>)> {
         let files = held(&self.files);
-        files.iter().map(|(name, bytes)| (name.clone(), held(bytes).clone())).collect()
+        files
+            .iter()
+            .map(|(name, bytes)| (name.clone(), held(bytes).clone()))
+            .collect()
     }
 
     /// Puts a file there, whatever was there before.
@@ -52,7 +55,11 @@ impl Storage for Memory {
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
-        Ok(held(&self.files).keys().filter(|name| !name.contains('/')).cloned().collect())
+        Ok(held(&self.files)
+            .keys()
+            .filter(|name| !name.contains('/'))
+            .cloned()
+            .collect())
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -74,7 +81,8 @@ impl Storage for Memory {
 
     fn remove(&self, name: &str) -> io::Result<()> {
         let gone = held(&self.files).remove(name);
-        gone.map(|_| ()).ok_or_else(|| io::ErrorKind::NotFound.into())
+        gone.map(|_| ())
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn create_dir(&self, _name: &str) -> io::Result<()> {
@@ -97,7 +105,10 @@ impl Storage for Memory {
 impl StorageFile for MemoryFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let bytes = held(&self.0);
-        let rest = usize::try_from(offset).ok().and_then(|at| bytes.get(at..)).unwrap_or_default();
+        let rest = usize::try_from(offset)
+            .ok()
+            .and_then(|at| bytes.get(at..))
+            .unwrap_or_default();
         let len = rest.len().min(buffer.len());
         buffer[..len].copy_from_slice(&rest[..len]);
         Ok(len)
