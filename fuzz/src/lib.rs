@@ -72,6 +72,21 @@ pub enum Heard {
     Close(CloseReason),
 }
 
+impl Heard {
+    /// What is needed to see what happened.
+    pub fn brief(&self) -> String {
+        match self {
+            Self::Request {
+                frame,
+                verdict,
+                intent,
+                ..
+            } => format!("{verdict:?} {intent:?} {}", frame.escape_ascii()),
+            Self::Close(reason) => format!("{reason:?}"),
+        }
+    }
+}
+
 /// Stands for a durable record.
 struct Durable;
 
