@@ -152,7 +152,7 @@ fn drain(
 ) -> bool {
     loop {
         let (consumed, more) = match session.receive(buffer, delivery, noon(), accounts) {
-            Step::More { consumed } => (consumed, true),
+            Step::More { consumed, .. } => (consumed, true),
             Step::Skip { consumed, .. } => {
                 assert!(consumed > 0, "skips nothing");
                 (consumed, false)
