@@ -181,7 +181,10 @@ impl Session for Dc09 {
                 reason: CloseReason::FrameTooLong,
             },
             Scan::Noise(len) => {
-                let len = if noise::is_foreign(rest) {
+                // Behind the opening of another protocol is no frame. In the middle of a stream the
+                // same bytes are a coincidence, and must not take the next frame with them.
+                let opens = self.fresh || delivery == Delivery::Datagram;
+                let len = if opens && noise::is_foreign(rest) {
                     rest.len()
                 } else {
                     len

@@ -806,3 +806,34 @@ fn a_line_feed_behind_a_frame_begins_no_frame() {
         }
     ));
 }
+
+#[test]
+fn words_of_other_protocols_in_the_middle_of_a_stream_take_no_frame_with_them() {
+    let frame = alarm().encode(None).unwrap();
+    for word in [&b"PUT 4"[..], b"\x16\x03\x01", b"GET / HTTP/1.1\r\n"] {
+        let mut session = Dc09::new(Mode::Tolerant, Limits::default());
+        // A damaged frame ends at its CR, so the word is the first that comes behind it.
+        let mut bytes = b"\n1694502B\"?\r".to_vec();
+        bytes.extend_from_slice(word);
+        bytes.extend_from_slice(&frame);
+        let mut found = Vec::new();
+        loop {
+            let now = at(NOON);
+            let (consumed, ended) =
+                match session.receive(&bytes, Delivery::StreamEnd, now, &NoAccounts) {
+                    Step::More { consumed, .. } => (consumed, true),
+                    Step::Skip { consumed, .. } => (consumed, false),
+                    Step::Request { consumed, request } => {
+                        found.push(request.frame.to_vec());
+                        (consumed, false)
+                    }
+                    Step::Close { reason } => panic!("{reason:?}"),
+                };
+            bytes.drain(..consumed);
+            if ended {
+                break;
+            }
+        }
+        assert_eq!(found.last(), Some(&frame), "{}", word.escape_ascii());
+    }
+}
