@@ -82,13 +82,12 @@ pub fn encode(event: &Event, identity: Option<(&Identity, u16)>) -> Vec<u8> {
             head::encode(&stored, &mut payload);
         }
     }
-    let written = match event.position {
-        None => serde_json::to_writer(&mut payload, event),
-        Some(_) => {
-            let mut event = event.clone();
-            event.position = None;
-            serde_json::to_writer(&mut payload, &event)
-        }
+    let written = if event.position.is_none() {
+        serde_json::to_writer(&mut payload, event)
+    } else {
+        let mut event = event.clone();
+        event.position = None;
+        serde_json::to_writer(&mut payload, &event)
     };
     written.expect("texts, numbers and lists are always JSON, and a vector takes every byte");
     payload
