@@ -6,12 +6,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use larm_event::Timestamp;
 
 use super::progress::Progress;
+use super::repeats::{self, Repeated, Repeats};
 use super::{HistoryError, Source, SourceError, Writer, aside, keep_months};
 use crate::journal::Entry;
 
@@ -36,6 +38,7 @@ pub struct Filler {
     stop: Arc<AtomicBool>,
     keep: Arc<AtomicU32>,
     progress: Arc<Progress>,
+    repeats: Repeats,
 }
 
 impl Filler {
@@ -55,6 +58,7 @@ impl Filler {
         let stop = Arc::new(AtomicBool::new(false));
         let keep = Arc::new(AtomicU32::new(0));
         let progress = Arc::new(Progress::default());
+        let (repeats, told) = Repeats::channel(&progress);
         let mut work = Work {
             directory,
             open,
@@ -62,6 +66,8 @@ impl Filler {
             stop: Arc::clone(&stop),
             keep: Arc::clone(&keep),
             kept_at: None,
+            told,
+            repeats_fail: false,
             progress: Arc::clone(&progress),
         };
         let thread = std::thread::Builder::new()
@@ -72,6 +78,7 @@ impl Filler {
             stop,
             keep,
             progress,
+            repeats,
         })
     }
 
@@ -79,6 +86,12 @@ impl Filler {
     /// and from time to time; 0, as at the start, keeps all. Can be changed at any time.
     pub fn keep_months(&self, months: u32) {
         self.keep.store(months, Ordering::Release);
+    }
+
+    /// Where repeats of stored events, and of events that are still to be stored, are told.
+    #[must_use]
+    pub fn repeats(&self) -> Repeats {
+        self.repeats.clone()
     }
 
     /// How far it is.
@@ -136,6 +149,9 @@ struct Work<O, P> {
     keep: Arc<AtomicU32>,
     /// When old months were removed last, and how many were to be kept.
     kept_at: Option<(Instant, u32)>,
+    told: Receiver<Repeated>,
+    /// The last attempt to store repeats failed, which was said.
+    repeats_fail: bool,
     progress: Arc<Progress>,
 }
 
@@ -213,15 +229,35 @@ where
                     );
                 }
             }
+            self.count_repeats(&mut writer);
             if synced_at.elapsed() >= SYNC_EVERY {
                 writer.sync()?;
                 self.note(&writer);
                 synced_at = Instant::now();
             }
         }
+        self.count_repeats(&mut writer);
         writer.sync()?;
         self.note(&writer);
         Ok(())
+    }
+
+    /// Stores the repeats that wait. They are no reason to begin anew: what cannot be stored is
+    /// dropped, counted, and said once until it works again.
+    fn count_repeats(&mut self, writer: &mut Writer) {
+        for (month, repeated) in repeats::waiting(&self.told) {
+            let stored = writer.add_repeats(month, &repeated);
+            let failed_before = std::mem::replace(&mut self.repeats_fail, stored.is_err());
+            if let Err(error) = stored {
+                let count = u64::try_from(repeated.len()).unwrap_or(u64::MAX);
+                self.progress
+                    .repeats_dropped
+                    .fetch_add(count, Ordering::Relaxed);
+                if !failed_before {
+                    tracing::warn!(error = %error, "history: repeats cannot be counted");
+                }
+            }
+        }
     }
 
     /// Removes months that are older than what is kept, where it is time to look.

@@ -10,7 +10,8 @@
 //! - Readers never wait for the writer, nor it for them (`journal_mode=WAL`).
 //!
 //! Layout: `DATA/history/YYYY-MM.sqlite`, months of `received_at` in UTC. Tables: `event` (a row
-//! per event: the searched fields and the whole record as JSON) and `cursor` (one row).
+//! per event: the searched fields and the whole record as JSON), `cursor` (one row) and `repeat`
+//! (how often events came again; best effort, nowhere else).
 //!
 //! Operation: [`Filler`] copies from a [`Source`]; [`Query`] reads; [`rebuild`] makes it anew.
 mod aside;
@@ -23,6 +24,7 @@ mod month;
 mod progress;
 mod query;
 mod rebuild;
+mod repeats;
 mod row;
 mod source;
 mod store;
@@ -40,6 +42,7 @@ pub use month::Month;
 pub use progress::Progress;
 pub use query::{Key, Order, Query, Select};
 pub use rebuild::{Rebuilt, rebuild};
+pub use repeats::{Repeated, Repeats};
 pub use row::event_of;
 pub use source::{Source, SourceError, Tail};
 pub use writer::{Appended, Writer};

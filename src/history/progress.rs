@@ -10,6 +10,7 @@ pub struct Progress {
     pub(super) rows: AtomicU64,
     pub(super) unreadable: AtomicU64,
     pub(super) errors: AtomicU64,
+    pub(super) repeats_dropped: AtomicU64,
 }
 
 impl Progress {
@@ -43,5 +44,11 @@ impl Progress {
     /// Attempts that failed since the start.
     pub fn errors(&self) -> u64 {
         self.errors.load(Ordering::Relaxed)
+    }
+
+    /// Repeats that are not counted on their event, because there was no room or no way to store
+    /// them.
+    pub fn repeats_dropped(&self) -> u64 {
+        self.repeats_dropped.load(Ordering::Relaxed)
     }
 }

@@ -6,7 +6,7 @@ use larm_event::{Event, Timestamp};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
-use super::{Filter, HistoryError, Month, row, store};
+use super::{Filter, HistoryError, Month, repeats, row, store};
 
 /// Rows of the first page; each further one is twice as long, up to [`PAGE_ROWS_MAX`].
 const PAGE_ROWS_MIN: usize = 64;
@@ -168,6 +168,7 @@ impl Select {
             self.after = Some(key);
             self.page.push_back(row::event_of_row(key, &id, json));
         }
+        repeats::merge(&connection, self.page.iter_mut()).map_err(HistoryError::sqlite(&path))?;
         self.open = Some((path, connection));
         Ok(full)
     }

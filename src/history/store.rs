@@ -6,7 +6,7 @@ use rusqlite::{Connection, OpenFlags, Statement, params};
 
 use super::row::Row;
 use super::writer::Appended;
-use super::{HistoryError, Month};
+use super::{HistoryError, Month, Repeated, repeats};
 use crate::journal::Entry;
 
 /// Number of the layout below, kept in `user_version`.
@@ -84,6 +84,11 @@ impl Store {
         if layout == 0 {
             store.make_tables().map_err(failed())?;
         }
+        // Came later than the others; who knows the layout alone does not miss it.
+        store
+            .connection
+            .execute_batch(repeats::TABLE)
+            .map_err(failed())?;
         Ok(store)
     }
 
@@ -125,6 +130,15 @@ impl Store {
             .and_then(|_| transaction.commit())
             .map_err(failed())?;
         Ok(appended)
+    }
+
+    /// Counts repeats of this month's events, stored or not; all or nothing.
+    pub(super) fn add_repeats(&mut self, repeated: &[Repeated]) -> Result<(), HistoryError> {
+        let failed = || HistoryError::sqlite(&self.path);
+        let transaction = self.connection.transaction().map_err(failed())?;
+        repeats::add(&transaction, repeated)
+            .and_then(|()| transaction.commit())
+            .map_err(failed())
     }
 
     /// Makes every earlier commit durable: one more commit, this one synced, and the directory.

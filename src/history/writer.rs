@@ -3,7 +3,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use super::store::{self, Store};
-use super::{HistoryError, Month, event_of};
+use super::{HistoryError, Month, Repeated, event_of};
 use crate::journal::Entry;
 
 /// Appends journal entries to the month files. One writer at a time per directory.
@@ -82,6 +82,23 @@ impl Writer {
             total.unreadable += appended.unreadable;
         }
         Ok(total)
+    }
+
+    /// Counts repeats of events of `month`, whether they are stored already or not. Best effort:
+    /// they are not synced, and a month that is gone is not made again for them.
+    pub fn add_repeats(&mut self, month: Month, repeated: &[Repeated]) -> Result<(), HistoryError> {
+        match &mut self.open {
+            Some((open, store)) if *open == month => store.add_repeats(repeated),
+            open => {
+                // The open file stays, and with it the order in which the cursor is taken on.
+                let path = month.file(&self.directory);
+                let is_past = open.as_ref().is_some_and(|(open, _)| month < *open);
+                if is_past && !path.exists() {
+                    return Ok(());
+                }
+                Store::open(&path)?.add_repeats(repeated)
+            }
+        }
     }
 
     /// Makes everything stored so far durable and returns [`Writer::durable`].

@@ -155,6 +155,8 @@ pub struct Gauges {
     pub journal_healthy: bool,
     /// Records that the history has stored.
     pub history_position: u64,
+    /// Repeats that the history did not count.
+    pub history_repeats_dropped: u64,
     /// Entries in the window that recognises repeats.
     pub repeats_window: usize,
 }
@@ -330,6 +332,10 @@ impl Metrics {
         line("journal_position", gauges.journal_position.into());
         line("journal_healthy", gauges.journal_healthy.into());
         line("history_position", gauges.history_position.into());
+        line(
+            "history_repeats_dropped_total",
+            gauges.history_repeats_dropped.into(),
+        );
         line("repeats_window_entries", gauges.repeats_window as i128);
         line(
             "log_lines_suppressed_total",

@@ -160,6 +160,10 @@ impl Gateway {
                 .history
                 .as_ref()
                 .map_or(0, |history| history.progress().last()),
+            history_repeats_dropped: self
+                .history
+                .as_ref()
+                .map_or(0, |history| history.progress().repeats_dropped()),
             repeats_window: self.intake.repeats_len(),
         })
     }

@@ -59,15 +59,24 @@ impl Gateway {
         let history = start_history(&setup.data, config, &sink.published())?;
 
         let (repeats, _) = broadcast::channel(REPEATS_BEHIND_MAX);
-        let seen = repeats.clone();
+        let (seen, counted) = (repeats.clone(), history.as_ref().map(Filler::repeats));
         let parts = Parts {
             node: node_name(config),
             lanes: sink.lanes(),
             published: sink.published(),
             accounts: Arc::clone(&accounts),
             metrics: Arc::clone(&metrics),
-            // Nobody listening is no fault.
-            on_repeat: Box::new(move |repeat| drop(seen.send(repeat))),
+            on_repeat: Box::new(move |repeat| {
+                if let Some(history) = &counted {
+                    history.tell(history::Repeated {
+                        event: repeat.event,
+                        at: repeat.at,
+                        path: repeat.path.clone(),
+                    });
+                }
+                // Nobody listening is no fault.
+                drop(seen.send(repeat));
+            }),
             repeats_max: config.repeats.entries_max,
         };
         let intake = Arc::new(Intake::new(parts, reload::rules(config)));

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use rustix::process::Signal;
 
 use crate::frame::{link_test, read_reply, sia};
-use crate::harness::{Gateway, Starting, events, exported, name, verify};
+use crate::harness::{Gateway, PATIENCE, Starting, events, exported, larm_ok, name, verify};
 
 #[test]
 fn a_repeat_after_a_crash_is_still_a_repeat() {
@@ -43,6 +43,42 @@ fn a_repeat_after_a_crash_is_still_a_repeat() {
 
     let names: Vec<String> = exported(&data).iter().map(name).collect();
     assert_eq!(names, ["1234/BA/5", "1234/BA/6"]);
+}
+
+#[test]
+fn the_history_tells_how_often_and_where_a_frame_was_seen() {
+    let room = tempfile::tempdir().unwrap();
+    let data = room.path().join("data");
+    let frame = sia(41, "1234", "ri1/BA5");
+    let gateway = Gateway::start(&data);
+    let answer = gateway.ask(&frame);
+    assert_eq!(answer.as_ref().map(|reply| reply.id.as_str()), Some("ACK"));
+    assert_eq!(gateway.ask(&frame), answer);
+    let socket = gateway.datagrams();
+    socket.send(&frame).unwrap();
+    assert!(socket.recv(&mut [0u8; 512]).is_ok());
+    assert!(gateway.ask(&sia(42, "1234", "ri1/BR5")).is_some());
+
+    let deadline = std::time::Instant::now() + PATIENCE;
+    let seen = loop {
+        let events = events(&data);
+        let found = events.iter().find(|event| name(event) == "1234/BA/5");
+        let seen = found.map_or(&serde_json::Value::Null, |event| &event["repeat"]);
+        if seen["seen"] == 3 || std::time::Instant::now() > deadline {
+            assert_eq!(events.len(), 2);
+            assert!(events[1].get("repeat").is_none(), "{}", events[1]);
+            break seen.clone();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    };
+    let paths = ["dc09-tcp/tcp", "dc09-udp/udp"];
+    assert_eq!(seen, serde_json::json!({ "seen": 3, "paths": paths }));
+    let table = larm_ok(&["events".as_ref(), "--data".as_ref(), data.as_os_str()]);
+    assert!(table.contains("seen \u{d7}3"), "{table}");
+    // Nothing was dropped, and the counts outlive the gateway.
+    assert_eq!(gateway.figures()["larm_history_repeats_dropped_total"], 0);
+    gateway.terminate();
+    assert_eq!(events(&data)[0]["repeat"]["seen"], 3);
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod filling;
 mod forgetting;
 mod reading;
 mod rebuilding;
+mod repeating;
 mod replaying;
 
 use std::sync::{Arc, Mutex};
