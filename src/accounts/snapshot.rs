@@ -95,7 +95,8 @@ impl Snapshot {
         Self { entries }
     }
 
-    /// The account that fits best; the rules stand at [`Entry::fit`].
+    /// The account that fits best: same spelling of the number first, then line prefix,
+    /// then receiver; letter case does not matter otherwise.
     #[must_use]
     pub fn entry(
         &self,
