@@ -26,9 +26,11 @@ pub(crate) struct Gateway {
     stderr: PathBuf,
     /// The data directory.
     pub(crate) data: PathBuf,
-    /// Where DC-09 over TCP is received.
+    /// Every listener in the order of its line: `tcp` or `udp`, and where.
+    pub(crate) listening: Vec<(String, SocketAddr)>,
+    /// Where DC-09 over TCP is received first.
     pub(crate) tcp: SocketAddr,
-    /// Where DC-09 over UDP is received.
+    /// Where DC-09 over UDP is received first.
     pub(crate) udp: SocketAddr,
 }
 
@@ -50,17 +52,28 @@ impl Gateway {
 
     /// The same with its log in a file of its own.
     pub(crate) fn spawn_logging(data: &Path, more: &[&str], log: &Path) -> Result<Self, String> {
-        let mut starting = Starting::logging(data, more, log);
-        let (mut tcp, mut udp) = (None, None);
+        Self::spawn_in(data, more, log, &[])
+    }
+
+    /// The same with variables in its environment.
+    pub(crate) fn spawn_in(
+        data: &Path,
+        more: &[&str],
+        log: &Path,
+        environment: &[(&str, PathBuf)],
+    ) -> Result<Self, String> {
+        let mut starting = Starting::logging(data, more, log, environment);
+        let mut listening: Vec<(String, SocketAddr)> = Vec::new();
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match starting.stdout.recv_timeout(left) {
                 Ok(line) => {
-                    if let Some(at) = line.strip_prefix("listening on dc09+tcp://") {
-                        tcp = tcp.or(Some(at.parse().expect("an address")));
-                    } else if let Some(at) = line.strip_prefix("listening on dc09+udp://") {
-                        udp = udp.or(Some(at.parse().expect("an address")));
+                    let place = line
+                        .strip_prefix("listening on dc09+")
+                        .and_then(|place| place.split_once("://"));
+                    if let Some((kind, at)) = place {
+                        listening.push((kind.to_owned(), at.parse().expect("an address")));
                     } else if line == "ready" {
                         break;
                     }
@@ -83,8 +96,9 @@ impl Gateway {
             stdout,
             stderr,
             data: data.to_owned(),
-            tcp: tcp.expect("a TCP listener"),
-            udp: udp.expect("a UDP listener"),
+            tcp: first(&listening, "tcp"),
+            udp: first(&listening, "udp"),
+            listening,
         })
     }
 
@@ -199,6 +213,11 @@ impl Gateway {
     }
 }
 
+fn first(listening: &[(String, SocketAddr)], wanted: &str) -> SocketAddr {
+    let found = listening.iter().find(|(kind, _)| kind == wanted);
+    found.map(|(_, at)| *at).expect("a listener of each kind")
+}
+
 impl Drop for Gateway {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -219,11 +238,11 @@ pub(crate) struct Starting {
 impl Starting {
     /// Starts it and waits for nothing.
     pub(crate) fn new(data: &Path, more: &[&str]) -> Self {
-        Self::logging(data, more, &data.with_extension("stderr"))
+        Self::logging(data, more, &data.with_extension("stderr"), &[])
     }
 
-    /// The same with its log in a file of its own.
-    fn logging(data: &Path, more: &[&str], log: &Path) -> Self {
+    /// The same with its log in a file of its own, and with variables in its environment.
+    fn logging(data: &Path, more: &[&str], log: &Path, environment: &[(&str, PathBuf)]) -> Self {
         std::fs::create_dir_all(data).unwrap();
         let stderr = log.to_owned();
         let mut command = larm_command();
@@ -234,6 +253,7 @@ impl Starting {
         }
         let mut child = command
             .args(more)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(

@@ -12,6 +12,8 @@ mod crash;
 mod disk;
 mod frame;
 mod harness;
+mod listen;
 mod peers;
 mod restart;
+mod sync;
 mod vectors;
