@@ -118,6 +118,12 @@ impl Session for Toy {
     }
 }
 
+const OPTIONS: Options = Options {
+    segment_len: 1 << 20,
+    reserve: 0,
+    ahead: false,
+};
+
 struct Bench {
     address: SocketAddr,
     metrics: Arc<Metrics>,
@@ -133,12 +139,22 @@ impl Bench {
     }
 
     fn start_at(address: &str, connections_max: usize, udp: bool) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let options = Options {
-            segment_len: 1 << 20,
-            reserve: 0,
-            ahead: false,
-        };
+        Self::start_in(
+            tempfile::tempdir().unwrap(),
+            OPTIONS,
+            address,
+            connections_max,
+            udp,
+        )
+    }
+
+    fn start_in(
+        dir: tempfile::TempDir,
+        options: Options,
+        address: &str,
+        connections_max: usize,
+        udp: bool,
+    ) -> Self {
         let (journal, _) = Journal::open(dir.path(), &options).unwrap();
         let sink = Sink::start(journal, &Limits::default(), Hooks::default()).unwrap();
         let metrics = Arc::new(Metrics::default());
@@ -150,7 +166,7 @@ impl Bench {
             accounts: Arc::new(ArcSwap::default()),
             metrics: Arc::clone(&metrics),
             on_repeat: Box::new(|_| {}),
-            repeats_max: 1_000,
+            repeats_max: 100_000,
         };
         let rules = Rules {
             hold_unknown: false,
@@ -410,4 +426,40 @@ async fn a_reply_leaves_from_the_address_that_the_datagram_was_sent_to() {
         assert_eq!(from, to);
     }
     bench.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_after_a_full_disk_gets_another_try() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = Options {
+        segment_len: 64 << 10,
+        ..OPTIONS
+    };
+    let (journal, _) = Journal::open(dir.path(), &small).unwrap();
+    journal.close(0).unwrap();
+    // No file system has that much room: the segment that is there is the last one.
+    let full = Options {
+        reserve: 1 << 60,
+        ..small
+    };
+    let bench = Bench::start_in(dir, full, "127.0.0.1:0", 10, false);
+    let mut stream = TcpStream::connect(bench.address).await.unwrap();
+    let frames: String = (0..200)
+        .map(|number| format!("A{number} x{number}\n"))
+        .collect();
+    stream.write_all(frames.as_bytes()).await.unwrap();
+    stream.write_all(b"A199 x199\nA0 x0\n").await.unwrap();
+    let mut answered = Vec::new();
+    loop {
+        answered.push(read_line(&mut stream).await);
+        if answered.len() > 1 && answered.last().is_some_and(|last| last == "+A0") {
+            break;
+        }
+    }
+    assert!(answered.len() < 200, "the disk was never full");
+    assert!(!answered.contains(&"+A199".to_owned()));
+    // What is durable is a repeat; what failed is none, and would be tried anew if it could be.
+    let [new, down, repeat] =
+        [Fate::New, Fate::JournalDown, Fate::Repeat].map(|fate| bench.metrics.fate_count(fate));
+    assert_eq!((new + down, repeat), (201, 1));
 }

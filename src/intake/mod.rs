@@ -25,7 +25,7 @@ use crate::entropy;
 use crate::journal::Published;
 use crate::metrics::{Fate, Metrics};
 use crate::record;
-use crate::sink::{Entry, Lane, Lanes, Slot};
+use crate::sink::{Entry, Lane, Lanes, Slot, State};
 
 /// Windows of repeats are kept apart by account, so that connections seldom wait for each other.
 const SHARDS: usize = 16;
@@ -81,6 +81,12 @@ pub enum Awaited {
     Slot(Arc<Slot>),
     /// Durable since before this gateway started, at this position.
     Durable(u64),
+}
+
+impl Awaited {
+    fn has_failed(&self) -> bool {
+        matches!(self, Self::Slot(slot) if slot.state() == State::Failed)
+    }
 }
 
 /// A request on its way to its answer.
@@ -211,9 +217,6 @@ impl Intake {
         if request.events.is_empty() {
             return self.without_record(request, &rules);
         }
-        if !self.parts.published.healthy() {
-            return (Outcome::Silence, Fate::JournalDown);
-        }
         let vouched = request.verdict == FrameVerdict::Ok && request.intent != Intent::Withhold;
         if !vouched && !self.quota.take(rules.quota, origin.peer.ip(), now.mono) {
             return (Outcome::Silence, Fate::OverQuota);
@@ -277,6 +280,12 @@ impl Intake {
         let identity = answered_alike(&request.identity, request.intent);
         let mut repeats = self.shard(&identity);
         let may_repeat = match repeats.find(&identity, now.mono) {
+            // What did not become durable, because the disk was full, was never acknowledged: its
+            // retry must get another try, not join the failure.
+            Finding::Repeat { of, earlier } if of.has_failed() => {
+                repeats.forget(&identity, earlier);
+                None
+            }
             Finding::Repeat { of, earlier } => {
                 drop(repeats);
                 self.tell_repeat(earlier, origin, now);
@@ -285,6 +294,9 @@ impl Intake {
             Finding::MayRepeat { earlier } => Some(earlier),
             Finding::New => None,
         };
+        if !self.parts.published.healthy() {
+            return (None, Fate::JournalDown);
+        }
         let id = entropy::event_id(now.utc);
         let slot = Slot::new();
         repeats.remember(&identity, now.mono, id, Awaited::Slot(Arc::clone(&slot)));
