@@ -7,7 +7,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::frame::{frame, link_test, read_reply, sia};
-use crate::harness::{Gateway, PATIENCE, Random, name};
+use crate::harness::{Gateway, PATIENCE, Random, config, name};
 
 /// Most resident memory that any of these may cost, in KiB.
 const RESIDENT_MAX_KIB: u64 = 256 * 1024;
@@ -278,6 +278,86 @@ fn ten_thousand_connections_that_say_nothing() {
         accepted + refused >= i64::try_from(count).unwrap(),
         "{figures:?}"
     );
+}
+
+#[test]
+fn silent_connections_make_room() {
+    let room = tempfile::tempdir().unwrap();
+    let _ = raise_descriptors();
+    let file = room.path().join("few.toml");
+    let few = config("").replacen(
+        "transport = \"tcp\"",
+        "transport = \"tcp\"\nconnections_max = 300",
+        1,
+    );
+    std::fs::write(&file, few).unwrap();
+    let data = room.path().join("data");
+    let gateway = Gateway::start_with(&data, &["--config", file.to_str().unwrap()]);
+    // One that has sent a sound frame keeps its place.
+    let mut proven = gateway.connect();
+    proven.write_all(&link_test(1, "BAD8")).unwrap();
+    assert_eq!(
+        read_reply(&mut proven).map(|reply| reply.id).as_deref(),
+        Some("ACK")
+    );
+    let silent = while_serving(&gateway, || {
+        let mut silent = Vec::new();
+        for _ in 0..900 {
+            silent.extend(connect_from(gateway.tcp, "127.0.0.66", 0));
+        }
+        for number in 1..=5 {
+            let frame = sia(number, "BAD9", &format!("BA{number}"));
+            let reply = ask_from(gateway.tcp, "127.0.0.66", &frame);
+            assert_eq!(
+                reply.map(|reply| reply.id).as_deref(),
+                Some("ACK"),
+                "{number}"
+            );
+        }
+        silent
+    });
+    proven.write_all(&link_test(2, "BAD8")).unwrap();
+    assert_eq!(
+        read_reply(&mut proven).map(|reply| reply.id).as_deref(),
+        Some("ACK")
+    );
+    let figures = gateway.figures();
+    let evicted = figures["larm_links_total{event=\"evicted\"}"];
+    assert!(evicted >= 600, "{} silent: {figures:?}", silent.len());
+    assert!(figures["larm_connections_open"] <= 300, "{figures:?}");
+}
+
+#[test]
+fn replies_that_nobody_reads() {
+    let room = tempfile::tempdir().unwrap();
+    let gateway = Gateway::start(&room.path().join("data"));
+    let before = gateway.resident_kib();
+    let sent = while_serving(&gateway, || {
+        let mut deaf: Vec<TcpStream> = (0..20).map(|_| gateway.connect()).collect();
+        let many = link_test(1, "BADA").repeat(500);
+        let mut sent = 0u64;
+        for stream in &mut deaf {
+            stream.set_nonblocking(true).unwrap();
+        }
+        // Until no socket takes anything any more, or each has been cut off.
+        for _ in 0..400 {
+            let mut taken = 0u64;
+            for stream in &mut deaf {
+                if let Ok(len) = stream.write(&many) {
+                    taken += len as u64;
+                }
+            }
+            sent += taken;
+            if taken == 0 {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+        sent
+    });
+    let grown = gateway.resident_kib().saturating_sub(before);
+    println!("{sent} bytes asked and no reply read, {grown} KiB more resident");
+    assert!(grown < 64 * 1024, "{grown} KiB more");
+    assert!(sent > 1_000_000, "only {sent} bytes were sent");
 }
 
 #[test]
