@@ -101,6 +101,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         kinds: args.kind.clone(),
         categories: args.category.clone(),
         code: args.code.clone(),
+        known: None,
         up_to: None,
     };
     let mut feed = Feed::open(&history, filter, |from| Tail::open(&journal, from))?;

@@ -16,6 +16,8 @@ pub struct Filter {
     pub categories: Vec<Category>,
     /// The code as sent, exactly, of any scheme.
     pub code: Option<String>,
+    /// Whether the account was in the register when the event was received.
+    pub known: Option<bool>,
     /// Up to this position.
     pub up_to: Option<u64>,
 }
@@ -27,6 +29,7 @@ impl Filter {
         let code = event.code.as_ref().map(|code| &code.code);
         is(self.account.as_ref(), event.account.as_ref())
             && is(self.code.as_ref(), code)
+            && self.known.is_none_or(|known| event.account_known == known)
             && self.since.is_none_or(|since| event.received_at >= since)
             && self.until.is_none_or(|until| event.received_at < until)
             && (self.kinds.is_empty() || self.kinds.contains(&event.kind))

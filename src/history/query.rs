@@ -200,6 +200,11 @@ fn statement(
     if let Some(code) = &filter.code {
         add("code = ?", code.clone().into());
     }
+    if let Some(known) = filter.known {
+        // No column of its own; what is no JSON counts as unknown, as where rows are read.
+        let field = "iif(json_valid(event), json_extract(event, '$.account_known'), 0)";
+        add(&format!("coalesce({field}, 0) = ?"), known.into());
+    }
     if let Some(last) = filter.up_to {
         add("position <= ?", clamp(last));
     }

@@ -47,6 +47,14 @@ fn every_filter_gives_what_its_plain_meaning_gives() {
             ..Filter::default()
         },
         Filter {
+            known: Some(false),
+            ..Filter::default()
+        },
+        Filter {
+            known: Some(true),
+            ..Filter::default()
+        },
+        Filter {
             kinds: vec![Kind::Alarm, Kind::Test],
             ..Filter::default()
         },
