@@ -14,12 +14,16 @@ mod edit;
 mod key_source;
 mod show;
 mod transfer;
+mod unknown;
+
+/// The data directory where none is named.
+const DATA: &str = "larm-data";
 
 /// Arguments of `larm accounts`.
 #[derive(Debug, clap::Args)]
 #[command(
     arg_required_else_help = true,
-    after_help = "A running gateway takes changes over by itself, within `accounts.reload_interval`.\nKeys are never printed. They stand in keys.sqlite in the data directory, which its owner alone may read.\n\nExamples:\n  larm accounts add 1234 --key-file key.txt --site \"Corner shop\" --zone \"1=Front door\"\n  larm accounts import panels.csv             columns: at least account,key\n  larm accounts rotate-key 1234 --key-stdin   both keys are taken ...\n  larm accounts rotate-key 1234 --finish      ... until the panel has the new one"
+    after_help = "A running gateway takes changes over by itself, within `accounts.reload_interval`.\nKeys are never printed. They stand in keys.sqlite in the data directory, which its owner alone may read.\n\nExamples:\n  larm accounts add 1234 --key-file key.txt --site \"Corner shop\" --zone \"1=Front door\"\n  larm accounts list --unknown                who sent something and is not registered\n  larm accounts import panels.csv             columns: at least account,key\n  larm accounts rotate-key 1234 --key-stdin   both keys are taken ...\n  larm accounts rotate-key 1234 --finish      ... until the panel has the new one"
 )]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -52,7 +56,7 @@ struct Place {
         long,
         value_name = "DIR",
         env = "LARM_DATA",
-        default_value = "larm-data"
+        default_value = DATA
     )]
     data: PathBuf,
 }
@@ -92,6 +96,9 @@ struct Add {
 
 #[derive(Debug, clap::Args)]
 struct List {
+    /// Instead those that sent something and are not registered, each with the command that adopts it.
+    #[arg(long)]
+    unknown: bool,
     /// One JSON object per line.
     #[arg(long)]
     json: bool,
@@ -134,6 +141,12 @@ struct RotateKey {
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::Add(args) => add(args),
+        Command::List(args) if args.unknown => unknown::list(
+            &args.place.data,
+            &unknown::register(&args.place.data)?,
+            args.json,
+            &mut std::io::stdout().lock(),
+        ),
         Command::List(args) => show::list(
             &existing(&args.place)?,
             args.json,

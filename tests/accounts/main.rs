@@ -215,6 +215,9 @@ fn a_wrong_directory_is_not_filled_with_an_empty_register() {
         1,
     );
     assert!(told.contains("there is no register in nowhere"), "{told}");
+    let unknown = ["accounts", "list", "--unknown", "--data", "nowhere"];
+    let told = bad(directory.path(), &unknown, 1);
+    assert!(told.contains("nothing was received in nowhere"), "{told}");
     assert!(!directory.path().join("nowhere").exists());
 }
 

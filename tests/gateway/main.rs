@@ -16,4 +16,5 @@ mod listen;
 mod peers;
 mod restart;
 mod sync;
+mod unknown;
 mod vectors;

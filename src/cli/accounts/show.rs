@@ -31,20 +31,29 @@ pub(super) fn list(
     if json {
         return Ok(ExitCode::SUCCESS);
     }
-    let mut widths = [0; 8];
-    for row in &rows {
+    table(&rows, out)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Rows under each other, each column as wide as its widest cell.
+pub(super) fn table<const N: usize>(
+    rows: &[[String; N]],
+    out: &mut dyn Write,
+) -> std::io::Result<()> {
+    let mut widths = [0; N];
+    for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
     }
-    for row in &rows {
+    for row in rows {
         let cells = row
             .iter()
             .zip(widths)
             .map(|(cell, width)| format!("{cell:width$}"));
         writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// One account in full.
