@@ -12,6 +12,10 @@ use crate::metrics::Metrics;
 /// which setting would accept it.
 pub type Explain = fn(&[u8]) -> Option<String>;
 
+/// The explanation knows no keys; what it would say of this one is this.
+const UNDECRYPTABLE: &str = "no key of this account opens it: compare the keys in the transmitter \
+    and in the register (`larm accounts show`), and their length";
+
 /// The one place where conversations log about peers.
 pub struct Notice {
     limiter: Limiter,
@@ -47,9 +51,10 @@ impl Notice {
         let Some(held_back) = self.may_write(verdict.as_str(), peer) else {
             return;
         };
-        let why = (self.explain)(frame)
-            .map(|text| clean(&text))
-            .unwrap_or_default();
+        let why = match verdict {
+            FrameVerdict::Undecryptable => UNDECRYPTABLE.to_owned(),
+            _ => (self.explain)(frame).map_or_else(String::new, |text| clean(&text)),
+        };
         tracing::warn!(
             listener,
             %peer,
