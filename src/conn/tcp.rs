@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::{Buf as _, BytesMut};
 use larm_carrier::{CloseReason, Delivery, FrameVerdict, Moment, Session, Step};
 use larm_event::Transport;
 use tokio::io::AsyncWriteExt as _;
@@ -40,7 +41,7 @@ pub async fn serve<S: Session>(
         place,
         shared,
         origin,
-        buffer: Vec::new(),
+        buffer: BytesMut::new(),
     };
     let end = conversation.run().await;
     let shared = &conversation.shared;
@@ -91,7 +92,7 @@ struct Conversation<S> {
     shared: Arc<Shared>,
     origin: Origin,
     /// Bytes of a frame in progress; without capacity between frames.
-    buffer: Vec<u8>,
+    buffer: BytesMut,
 }
 
 impl<S: Session> Conversation<S> {
@@ -120,9 +121,10 @@ impl<S: Session> Conversation<S> {
                 return End::PeerClosed;
             }
             if self.buffer.is_empty() {
-                self.buffer = Vec::new();
+                self.buffer = BytesMut::new();
             } else if !worked.begun {
-                self.buffer.shrink_to_fit();
+                // A byte of filler does not keep a whole buffer.
+                self.buffer = BytesMut::from(self.buffer.as_ref());
             }
             begun = match begun {
                 _ if !worked.begun => None,
@@ -161,7 +163,7 @@ impl<S: Session> Conversation<S> {
             Ok(read) => Ok(Some(read)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 if self.buffer.is_empty() {
-                    self.buffer = Vec::new();
+                    self.buffer = BytesMut::new();
                 }
                 Ok(None)
             }
@@ -194,7 +196,7 @@ impl<S: Session> Conversation<S> {
                 Progress::End(reason) => end = Some(End::Session(reason)),
             }
         }
-        self.buffer.drain(..used.min(self.buffer.len()));
+        self.buffer.advance(used.min(self.buffer.len()));
         self.answer(taken).await?;
         let consumed = used > 0;
         end.map_or(Ok(Worked { consumed, begun }), Err)
