@@ -241,8 +241,15 @@ fn header_parts(parts: &mut Parts, header: Header<'_>, from: usize) {
             format!("line prefix {}", header.line.unwrap_or("left empty")),
         );
     }
-    if let Some(account) = header.account {
-        element("account", 1 + account.len(), format!("account {account}"));
+    let number = header.account.unwrap_or_default();
+    // In a NAK the account stands behind the `A` of the line, without a mark of its own.
+    if header.account.is_some() || header.echo.contains(&b'#') {
+        let shown = if number.is_empty() {
+            "left empty"
+        } else {
+            number
+        };
+        element("account", 1 + number.len(), format!("account {shown}"));
     }
 }
 

@@ -5,9 +5,7 @@ use alloc::string::{String, ToString as _};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use larm_carrier::{
-    Accounts, Encryption, Inspection, Intent, Key, Mode, Noise, Policy, Quirks, Window,
-};
+use larm_carrier::{Accounts, Encryption, Inspection, Intent, Key, Mode, Noise, Policy, Quirks};
 use larm_event::{Extended, SuspectReason, Timestamp};
 use larm_wire::text::printable;
 
@@ -159,29 +157,19 @@ impl<'f> Question<'_, 'f> {
 
     fn judge_with(&self, mode: Mode, quirks: Quirks, keys: &[Key]) -> Judgement<'f> {
         let copy = |key: &Key| Key::from_bytes(key.expose()).ok();
-        let window = match self.clock {
-            Some(_) => Window::default(),
-            None => Window {
-                past: core::time::Duration::MAX,
-                future: core::time::Duration::MAX,
-                enforce: true,
-            },
-        };
         let policy = Policy {
             encryption: Encryption::Off,
             keys: [keys.first().and_then(copy), keys.get(1).and_then(copy)],
             quirks,
-            window,
             ..Policy::default()
         };
         let accounts = Everybody(Arc::new(policy));
-        let now = self.clock.unwrap_or_default();
         judge(
             self.frame,
             Rules {
                 mode,
                 quirks: Quirks::default(),
-                now,
+                now: self.clock,
                 accounts: &accounts,
             },
         )
@@ -414,4 +402,38 @@ fn notes(
 /// Outside text in explanations.
 pub(crate) fn clean(text: &str) -> String {
     printable(text).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Outgoing;
+
+    fn occurred(payload: &[u8], sent_at: Option<i64>, clock: Option<i64>) -> Option<i64> {
+        let mut frame = Outgoing::new("SIA-DCS", 1, "1234").with_payload(payload);
+        frame.timestamp = sent_at.map(Timestamp::from_millis);
+        let bytes = frame.encode(None).unwrap();
+        let pieces = inspect(&bytes, &[], clock.map(Timestamp::from_millis));
+        let event = pieces.first()?.events.first()?;
+        event.occurred_at.map(Timestamp::as_millis)
+    }
+
+    #[test]
+    fn an_account_mark_without_digits_is_a_field_of_its_own() {
+        let piece = inspect(b"\n\x06>0011\"SIA-DCS\"0000#[[]\r", &[], None).remove(0);
+        let account = piece.fields.iter().find(|field| field.name == "account");
+        assert_eq!(
+            account.map(|field| (field.start, field.end)),
+            Some((20, 21))
+        );
+    }
+
+    #[test]
+    fn a_time_of_day_alone_needs_a_date_to_be_near_to() {
+        const NOON: i64 = 1_795_867_200_000; // 2026-11-28T12:00:00Z
+        let of_day = b"Nti12:30/BA1";
+        assert_eq!(occurred(of_day, None, None), None);
+        assert_eq!(occurred(of_day, Some(NOON), None), Some(NOON + 1_800_000));
+        assert_eq!(occurred(of_day, None, Some(NOON)), Some(NOON + 1_800_000));
+    }
 }

@@ -36,7 +36,7 @@ pub(crate) struct Common<'f> {
     /// How far it can be trusted.
     pub(crate) authenticity: Authenticity,
     /// When it was received.
-    pub(crate) now: Timestamp,
+    pub(crate) now: Option<Timestamp>,
 }
 
 /// What a readable frame adds.
@@ -218,13 +218,16 @@ fn frame_time(common: &Common<'_>, details: &Details<'_>) -> Option<Timestamp> {
     if common.quirks.has(quirks::LOCAL_TIME) && common.authenticity.grade != Grade::Encrypted {
         return None;
     }
-    let reference = sent.unwrap_or(common.now.as_millis());
-    details
-        .extended
-        .find('H')
-        .and_then(|text| stamp::parse_near(text.trim_ascii(), reference).ok())
-        .or(sent)
-        .map(Timestamp::from_millis)
+    let reference = sent.or(common.now.map(Timestamp::as_millis));
+    let happened = details.extended.find('H').and_then(|text| {
+        let text = text.trim_ascii();
+        // A time of day alone is near something, or it is no time.
+        match reference {
+            Some(reference) => stamp::parse_near(text, reference).ok(),
+            None => stamp::parse(text).ok(),
+        }
+    });
+    happened.or(sent).map(Timestamp::from_millis)
 }
 
 fn from_sia(common: &Common<'_>, details: &Details<'_>, sent: &SiaEvent<'_>) -> Event {
@@ -338,7 +341,7 @@ fn modifier_time(
         .and_then(|text| stamp::parse(text.as_bytes()).ok());
     let at = match date {
         Some(midnight) => midnight + of_day,
-        None => stamp::nearest(of_day, sent.unwrap_or(common.now.as_millis())),
+        None => stamp::nearest(of_day, sent.or(common.now.map(Timestamp::as_millis))?),
     };
     Some(Timestamp::from_millis(at))
 }

@@ -81,7 +81,7 @@ impl Dc09 {
         Rules {
             mode: self.mode,
             quirks: self.quirks,
-            now,
+            now: Some(now),
             accounts,
         }
     }
