@@ -337,15 +337,20 @@ fn framed(input: &[u8], form: CrcForm, whole: bool, limit: usize) -> Scan<'_> {
 /// A length that counts the CR, or one in decimal. Known from the bytes up to that CR alone, so
 /// that nobody waits for a byte that never comes.
 fn vendor_length(input: &[u8], form: CrcForm, end: usize) -> Option<Frame<'_>> {
-    let with_cr = end.checked_sub(1).filter(|at| *at > form.body_start());
-    if let Some(cr) = with_cr.filter(|at| input.get(*at) == Some(&CR)) {
-        return Frame::at(input, form, cr);
+    // The decimal one first: its CR stands further in front, so it is known earlier.
+    let decimal = read_decimal(input, form)
+        .map(|length| form.body_start() + length)
+        .filter(|cr| *cr < end && input.get(*cr) == Some(&CR))
+        .and_then(|cr| Frame::at(input, form, cr))
+        .filter(|frame| frame.crc != CrcFit::Wrong);
+    if decimal.is_some() {
+        return decimal;
     }
-    let cr = form.body_start() + read_decimal(input, form)?;
-    if cr >= end || input.get(cr) != Some(&CR) {
+    let with_cr = end.checked_sub(1).filter(|at| *at > form.body_start())?;
+    if input.get(with_cr) != Some(&CR) {
         return None;
     }
-    Frame::at(input, form, cr).filter(|frame| frame.crc != CrcFit::Wrong)
+    Frame::at(input, form, with_cr)
 }
 
 /// The first believable header inside the bytes that a frame claims, where at least one of the

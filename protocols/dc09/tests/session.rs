@@ -837,3 +837,18 @@ fn words_of_other_protocols_in_the_middle_of_a_stream_take_no_frame_with_them() 
         assert_eq!(found.last(), Some(&frame), "{}", word.escape_ascii());
     }
 }
+
+#[test]
+fn a_decimal_length_is_known_before_what_follows() {
+    // Read as hex and with the CR counted, the same length ends at the second CR.
+    let frame = b"\n8BE70059\"SIA-DCS\"0180R0L0#1234[#1234|Nri1/BA01]_12:00:00,11-25-2026\r";
+    let bytes = [&frame[..], b"HEA..SIA-DC\r90:00,11-25-2026\r"].concat();
+    let mut session = Dc09::new(Mode::Tolerant, Limits::default());
+    match session.receive(&bytes, Delivery::Stream, at(NOON), &NoAccounts) {
+        Step::Request { request, .. } => {
+            assert_eq!(request.frame, frame);
+            assert_eq!(request.intent, Intent::Accept);
+        }
+        other => panic!("{other:?}"),
+    }
+}
