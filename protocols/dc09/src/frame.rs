@@ -245,9 +245,10 @@ fn start(input: &[u8]) -> Start {
         && head.iter().take(8).all(|byte| matches!(byte, b' '..=b'~'));
     let binary = head.iter().skip(2).take(4).all(u8::is_ascii_hexdigit)
         && head.get(2).is_none_or(|digit| *digit == b'0');
+    // The nearer quote first: what comes behind it must not change what was decided by then.
     match (head.get(8), head.get(6)) {
-        (Some(b'"'), _) if ascii => Start::Sure(CrcForm::Ascii),
         (_, Some(b'"')) if binary => Start::Sure(CrcForm::Binary),
+        (Some(b'"'), _) if ascii => Start::Sure(CrcForm::Ascii),
         (None, _) if ascii => Start::Unsure,
         (_, None) if binary => Start::Unsure,
         _ => Start::No,

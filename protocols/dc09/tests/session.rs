@@ -852,3 +852,12 @@ fn a_decimal_length_is_known_before_what_follows() {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn the_form_of_a_frame_does_not_change_with_more_of_it() {
+    use larm_dc09::frame::{CrcForm, sure_form};
+    let bytes = b"\n5B0900\"\"\"";
+    for len in 8..=bytes.len() {
+        assert_eq!(sure_form(&bytes[..len]), Some(CrcForm::Binary), "{len}");
+    }
+}
