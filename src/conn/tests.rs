@@ -141,7 +141,7 @@ impl Bench {
     fn start_at(address: &str, connections_max: usize, udp: bool) -> Self {
         Self::start_in(
             tempfile::tempdir().unwrap(),
-            OPTIONS,
+            &OPTIONS,
             address,
             connections_max,
             udp,
@@ -150,12 +150,12 @@ impl Bench {
 
     fn start_in(
         dir: tempfile::TempDir,
-        options: Options,
+        options: &Options,
         address: &str,
         connections_max: usize,
         udp: bool,
     ) -> Self {
-        let (journal, _) = Journal::open(dir.path(), &options).unwrap();
+        let (journal, _) = Journal::open(dir.path(), options).unwrap();
         let sink = Sink::start(journal, &Limits::default(), Hooks::default()).unwrap();
         let metrics = Arc::new(Metrics::default());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
@@ -442,14 +442,15 @@ async fn a_retry_after_a_full_disk_gets_another_try() {
         reserve: 1 << 60,
         ..small
     };
-    let bench = Bench::start_in(dir, full, "127.0.0.1:0", 10, false);
+    let bench = Bench::start_in(dir, &full, "127.0.0.1:0", 10, false);
     let mut stream = TcpStream::connect(bench.address).await.unwrap();
     let fence = "A0 x0\n";
     stream.write_all(fence.as_bytes()).await.unwrap();
     assert_eq!(read_line(&mut stream).await, "+A0");
-    let frames: String = (1..200)
-        .map(|number| format!("A{number} x{number}\n"))
-        .collect();
+    let mut frames = String::new();
+    for number in 1..200 {
+        frames += &format!("A{number} x{number}\n");
+    }
     stream.write_all((frames + fence).as_bytes()).await.unwrap();
     let mut answered = Vec::new();
     while answered.last().is_none_or(|line| line != "+A0") {
