@@ -447,11 +447,9 @@ async fn a_retry_after_a_full_disk_gets_another_try() {
     let fence = "A0 x0\n";
     stream.write_all(fence.as_bytes()).await.unwrap();
     assert_eq!(read_line(&mut stream).await, "+A0");
-    let mut frames = String::new();
-    for number in 1..200 {
-        frames += &format!("A{number} x{number}\n");
-    }
-    stream.write_all((frames + fence).as_bytes()).await.unwrap();
+    let mut frames: Vec<String> = (1..200).map(|n| format!("A{n} x{n}\n")).collect();
+    frames.push(fence.to_owned());
+    stream.write_all(frames.concat().as_bytes()).await.unwrap();
     let mut answered = Vec::new();
     while answered.last().is_none_or(|line| line != "+A0") {
         answered.push(read_line(&mut stream).await);
