@@ -161,7 +161,9 @@ pub(super) static SECTION: Section = Section {
                 unit: "connections",
             },
             default: "20000",
-            what: "Connections at one time. The next one is closed at once and counted. TCP only.",
+            what: "Connections at one time. Then the newest one still gets in, and the oldest one that \
+                   has sent nothing sound, or else the oldest of the address with the most, is \
+                   closed between two frames and counted. TCP only.",
             reload: false,
         },
         Key {
@@ -172,8 +174,8 @@ pub(super) static SECTION: Section = Section {
                 unit: "connections",
             },
             default: "20000",
-            what: "The same from one address. Many transmitters can stand behind one address of a \
-                   mobile network. TCP only.",
+            what: "The same from one address, which then closes one of its own. Many transmitters can \
+                   stand behind one address of a mobile network. TCP only.",
             reload: false,
         },
         Key {

@@ -1,15 +1,21 @@
-//! Who may connect: caps for a listener and for each peer, and who has to go when it is full.
+//! Who is connected: caps for a listener and for each peer, and who has to go when one is reached.
 //!
-//! Invariants: `open == places handed out and not dropped`; `unproven` holds exactly the places
-//! that have not sent a sound frame yet. When the listener is full, the longest-waiting unproven
-//! connection makes room: a stranger's silence never keeps a transmitter out.
+//! The newest connection always gets in, since it may bring an alarm; a transmitter that leaks its
+//! connections, or a stranger who opens many, must not keep anybody out. Who goes: of a peer that
+//! has all it may, its longest-open silent connection, or else its longest-open one; of a full
+//! listener, the longest-open silent connection of all, or else the longest-open one of the peer
+//! with the most. *Silent* means: has not sent a sound frame yet. A connection goes between two
+//! frames, never while one is being answered.
+//!
+//! Invariants: `open` is the number of connections in `peers`; `silent` holds exactly those of them
+//! that are silent; whoever was told to go is in none of them.
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Notify;
 
-/// Caps of one listener.
+/// Caps of one listener, each at least one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Open connections in all.
@@ -18,21 +24,71 @@ pub struct Limits {
     pub per_peer_max: usize,
 }
 
-/// Why a connection was not let in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotAdmitted {
-    /// All places are taken by connections that have sent sound frames.
-    Full,
-    /// This peer has all the connections that it may have.
-    PeerFull,
+/// One peer's connections by their numbers, which rise.
+#[derive(Debug, Default)]
+struct Peer {
+    silent: BTreeMap<u64, Arc<Notify>>,
+    heard: BTreeMap<u64, Arc<Notify>>,
+}
+
+impl Peer {
+    fn len(&self) -> usize {
+        self.silent.len() + self.heard.len()
+    }
+
+    /// The number of the connection that this peer can best do without.
+    fn dispensable(&self) -> Option<u64> {
+        let oldest = |of: &BTreeMap<u64, _>| of.first_key_value().map(|(number, _)| *number);
+        oldest(&self.silent).or_else(|| oldest(&self.heard))
+    }
 }
 
 #[derive(Debug, Default)]
 struct State {
-    open: usize,
     next: u64,
-    per_peer: HashMap<IpAddr, usize>,
-    unproven: BTreeMap<u64, CancellationToken>,
+    open: usize,
+    peers: HashMap<IpAddr, Peer>,
+    silent: BTreeMap<u64, IpAddr>,
+}
+
+impl State {
+    /// Takes a connection out; `None` where it was told to go before.
+    fn remove(&mut self, address: IpAddr, number: u64) -> Option<Arc<Notify>> {
+        let peer = self.peers.get_mut(&address)?;
+        let removed = match peer.silent.remove(&number) {
+            Some(leave) => {
+                self.silent.remove(&number);
+                leave
+            }
+            None => peer.heard.remove(&number)?,
+        };
+        if peer.len() == 0 {
+            self.peers.remove(&address);
+        }
+        self.open -= 1;
+        Some(removed)
+    }
+
+    /// Tells one connection of this peer to go.
+    fn dismiss(&mut self, address: IpAddr) -> bool {
+        let number = self.peers.get(&address).and_then(Peer::dispensable);
+        match number.and_then(|number| self.remove(address, number)) {
+            Some(leave) => {
+                leave.notify_one();
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The peer whose connection is to go when the listener is full.
+    fn most_dispensable(&self) -> Option<IpAddr> {
+        let silent = self.silent.first_key_value().map(|(_, address)| *address);
+        silent.or_else(|| {
+            let most = self.peers.iter().max_by_key(|(_, peer)| peer.len())?;
+            Some(*most.0)
+        })
+    }
 }
 
 /// The doorkeeper of one listener.
@@ -47,9 +103,9 @@ pub struct Admission {
 pub struct Place {
     admission: Arc<Admission>,
     number: u64,
-    peer: IpAddr,
-    /// Cancelled when this connection has to make room. `None` once it is proven.
-    evicted: Option<CancellationToken>,
+    address: IpAddr,
+    leave: Arc<Notify>,
+    heard: bool,
 }
 
 impl Admission {
@@ -62,38 +118,32 @@ impl Admission {
         })
     }
 
-    /// Lets a connection in, or says why not. The flag tells that another one had to go for it.
-    pub fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<(Place, bool), NotAdmitted> {
+    /// Lets a connection in; another one may have to go for it.
+    pub fn admit(self: &Arc<Self>, address: IpAddr) -> Place {
         let mut state = self.lock();
-        if state
-            .per_peer
-            .get(&peer)
-            .is_some_and(|open| *open >= self.limits.per_peer_max)
+        let of_peer = state.peers.get(&address).map_or(0, Peer::len);
+        if of_peer >= self.limits.per_peer_max {
+            state.dismiss(address);
+        } else if state.open >= self.limits.connections_max
+            && let Some(other) = state.most_dispensable()
         {
-            return Err(NotAdmitted::PeerFull);
-        }
-        let mut made_room = false;
-        if state.open >= self.limits.connections_max {
-            let Some((_, evicted)) = state.unproven.pop_first() else {
-                return Err(NotAdmitted::Full);
-            };
-            evicted.cancel();
-            made_room = true;
+            state.dismiss(other);
         }
         let number = state.next;
         state.next += 1;
         state.open += 1;
-        *state.per_peer.entry(peer).or_default() += 1;
-        let token = CancellationToken::new();
-        state.unproven.insert(number, token.clone());
+        let leave = Arc::new(Notify::new());
+        let peer = state.peers.entry(address).or_default();
+        peer.silent.insert(number, Arc::clone(&leave));
+        state.silent.insert(number, address);
         drop(state);
-        let place = Place {
+        Place {
             admission: Arc::clone(self),
             number,
-            peer,
-            evicted: Some(token),
-        };
-        Ok((place, made_room))
+            address,
+            leave,
+            heard: false,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -102,89 +152,122 @@ impl Admission {
 }
 
 impl Place {
-    /// The connection has sent a sound frame: it will not be asked to make room.
+    /// The connection has sent a sound frame.
     pub fn prove(&mut self) {
-        if self.evicted.take().is_some() {
-            self.admission.lock().unproven.remove(&self.number);
+        if std::mem::replace(&mut self.heard, true) {
+            return;
+        }
+        let mut state = self.admission.lock();
+        let state = &mut *state;
+        if let Some(peer) = state.peers.get_mut(&self.address)
+            && let Some(leave) = peer.silent.remove(&self.number)
+        {
+            peer.heard.insert(self.number, leave);
+            state.silent.remove(&self.number);
         }
     }
 
-    /// Resolves when the connection has to make room; never for a proven one.
+    /// Resolves when the connection has to go.
     pub async fn evicted(&self) {
-        match &self.evicted {
-            Some(token) => token.cancelled().await,
-            None => std::future::pending().await,
-        }
+        self.leave.notified().await;
     }
 
     /// Whether the connection has sent a sound frame.
     #[must_use]
     pub fn is_proven(&self) -> bool {
-        self.evicted.is_none()
+        self.heard
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut state = self.admission.lock();
-        state.open -= 1;
-        state.unproven.remove(&self.number);
-        if let Some(open) = state.per_peer.get_mut(&self.peer) {
-            *open -= 1;
-            if *open == 0 {
-                state.per_peer.remove(&self.peer);
-            }
-        }
+        self.admission.lock().remove(self.address, self.number);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::future::Future;
+    use std::task::{Context, Waker};
 
-    fn peer(last: u8) -> IpAddr {
+    fn address(last: u8) -> IpAddr {
         IpAddr::from([127, 0, 0, last])
+    }
+
+    fn door(connections_max: usize, per_peer_max: usize) -> Arc<Admission> {
+        Admission::new(Limits {
+            connections_max,
+            per_peer_max,
+        })
+    }
+
+    fn heard(door: &Arc<Admission>, last: u8) -> Place {
+        let mut place = door.admit(address(last));
+        place.prove();
+        place
+    }
+
+    fn has_to_go(place: &Place) -> bool {
+        let told = std::pin::pin!(place.evicted());
+        told.poll(&mut Context::from_waker(Waker::noop()))
+            .is_ready()
     }
 
     #[test]
     fn a_full_listener_lets_the_oldest_silent_one_go() {
-        let door = Admission::new(Limits {
-            connections_max: 2,
-            per_peer_max: 9,
-        });
-        let (mut proven, _) = door.admit(peer(1)).unwrap();
-        proven.prove();
-        let (silent, _) = door.admit(peer(1)).unwrap();
-        let (_third, made_room) = door.admit(peer(2)).unwrap();
-        assert!(made_room);
-        assert!(silent.evicted.as_ref().unwrap().is_cancelled());
-        assert!(proven.is_proven());
+        let door = door(3, 9);
+        let proven = heard(&door, 1);
+        let oldest = door.admit(address(1));
+        let younger = door.admit(address(2));
+        let newcomer = door.admit(address(3));
+        assert!(has_to_go(&oldest));
+        assert!(
+            ![&proven, &younger, &newcomer]
+                .iter()
+                .any(|place| has_to_go(place))
+        );
+        assert_eq!(door.lock().open, 3);
     }
 
     #[test]
-    fn proven_connections_keep_their_places() {
-        let door = Admission::new(Limits {
-            connections_max: 1,
-            per_peer_max: 9,
-        });
-        let (mut first, _) = door.admit(peer(1)).unwrap();
-        first.prove();
-        assert_eq!(door.admit(peer(2)).unwrap_err(), NotAdmitted::Full);
-        drop(first);
-        assert!(door.admit(peer(2)).is_ok());
+    fn without_silent_ones_the_peer_with_the_most_gives_its_oldest() {
+        let door = door(3, 9);
+        let alone = heard(&door, 1);
+        let (leaked, second) = (heard(&door, 2), heard(&door, 2));
+        let newcomer = heard(&door, 3);
+        assert!(has_to_go(&leaked));
+        assert!(
+            ![&alone, &second, &newcomer]
+                .iter()
+                .any(|place| has_to_go(place))
+        );
     }
 
     #[test]
-    fn one_peer_has_its_share() {
-        let door = Admission::new(Limits {
-            connections_max: 9,
-            per_peer_max: 1,
-        });
-        let (first, _) = door.admit(peer(1)).unwrap();
-        assert_eq!(door.admit(peer(1)).unwrap_err(), NotAdmitted::PeerFull);
-        assert!(door.admit(peer(2)).is_ok());
+    fn a_peer_that_has_all_it_may_makes_room_for_itself() {
+        let door = door(9, 2);
+        let other = heard(&door, 1);
+        let (first, silent) = (heard(&door, 2), door.admit(address(2)));
+        let third = heard(&door, 2);
+        assert!(has_to_go(&silent) && !has_to_go(&first));
+        let fourth = door.admit(address(2));
+        assert!(has_to_go(&first) && !has_to_go(&third) && !has_to_go(&fourth));
+        assert!(!has_to_go(&other));
+    }
+
+    #[test]
+    fn places_come_back_once_however_they_end() {
+        let door = door(2, 9);
+        let first = door.admit(address(1));
+        let second = heard(&door, 1);
+        let third = door.admit(address(2));
+        assert!(has_to_go(&first));
         drop(first);
-        assert!(door.admit(peer(1)).is_ok());
-        assert!(door.lock().per_peer.len() <= 1 + 1);
+        assert_eq!(door.lock().open, 2);
+        drop((second, third));
+        let state = door.lock();
+        assert_eq!(state.open, 0);
+        assert!(state.peers.is_empty() && state.silent.is_empty());
     }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use larm_event::{PathRole, Transport};
 use tokio_util::sync::CancellationToken;
 
-pub use admission::{Admission, Limits as AdmissionLimits, NotAdmitted, Place};
+pub use admission::{Admission, Limits as AdmissionLimits, Place};
 pub use notice::{Explain, Notice};
 
 use crate::clock::Clock;

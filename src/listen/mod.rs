@@ -159,18 +159,7 @@ fn admit<S: Session>(
     conversations: &mut JoinSet<()>,
 ) {
     let metrics = shared.intake.metrics();
-    let place = match admission.admit(peer.ip()) {
-        Ok((place, _)) => place,
-        Err(not) => {
-            let link = match not {
-                conn::NotAdmitted::Full => Link::RefusedFull,
-                conn::NotAdmitted::PeerFull => Link::RefusedPeer,
-            };
-            metrics.link(link);
-            shared.notice.link(&shared.name, peer, link.as_str());
-            return;
-        }
-    };
+    let place = admission.admit(peer.ip());
     // Without it a reply could wait for the acknowledgement of the one before.
     if stream.set_nodelay(true).is_err() {
         metrics.link(Link::Failed);

@@ -59,11 +59,7 @@ closed_labels! {
     Link {
         /// A TCP connection was accepted.
         Accepted = "accepted",
-        /// Refused: the listener has as many as it may.
-        RefusedFull = "refused-full",
-        /// Refused: this peer has as many as it may.
-        RefusedPeer = "refused-peer",
-        /// Closed to make room: it had not sent a single sound frame.
+        /// Closed to make room for a newer one.
         Evicted = "evicted",
         /// Closed: not one byte within the time for the first one.
         SilentTimeout = "silent-timeout",

@@ -2,6 +2,7 @@
 //!
 //! Start: register, journal (recovery), window of repeats, sink, history, listeners: nothing is
 //! accepted before everything that it needs is there. Drain goes the other way round.
+mod descriptors;
 mod reload;
 mod retain;
 mod signals;

@@ -10,7 +10,7 @@ use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Gateway, Live, ServeError, Setup, reload, window};
+use super::{Gateway, Live, ServeError, Setup, descriptors, reload, window};
 use crate::accounts::{Register, Snapshot};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ListenUrl, Listener, Role, Transport};
@@ -120,6 +120,7 @@ impl Gateway {
 
     fn open_listeners(&mut self, clock: &Arc<dyn Clock>) -> Result<(), ServeError> {
         let config = self.config.load_full();
+        let fits = descriptors::connections_max();
         for listener in &config.listeners {
             let shared = Arc::new(Shared {
                 name: listener.name.as_str().into(),
@@ -153,6 +154,11 @@ impl Gateway {
                     listener,
                     address: *address,
                     shared: &shared,
+                    connections_max: descriptors::cap(
+                        &listener.name,
+                        listener.connections_max,
+                        fits,
+                    ),
                     tasks: &mut self.tasks,
                 };
                 let bound = registry::with_session(protocol, settings, open).map_err(|source| {
@@ -177,6 +183,7 @@ struct Open<'a> {
     listener: &'a Listener,
     address: SocketAddr,
     shared: &'a Arc<Shared>,
+    connections_max: usize,
     tasks: &'a mut JoinSet<std::io::Result<()>>,
 }
 
@@ -194,7 +201,7 @@ impl WithSession for Open<'_> {
                 let socket = listen::open_tcp(self.address)?;
                 let bound = socket.local_addr().map_err(other)?;
                 let admission = Admission::new(AdmissionLimits {
-                    connections_max: self.listener.connections_max,
+                    connections_max: self.connections_max,
                     per_peer_max: self.listener.connections_per_peer_max,
                 });
                 self.tasks

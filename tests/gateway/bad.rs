@@ -271,13 +271,7 @@ fn ten_thousand_connections_that_say_nothing() {
     );
     assert!(grown < 256 * 1024, "{grown} KiB for {count} connections");
     let accepted = figures["larm_links_total{event=\"accepted\"}"];
-    let refused = figures["larm_links_total{event=\"refused-full\"}"]
-        + figures["larm_links_total{event=\"refused-peer\"}"]
-        + figures["larm_links_total{event=\"evicted\"}"];
-    assert!(
-        accepted + refused >= i64::try_from(count).unwrap(),
-        "{figures:?}"
-    );
+    assert!(accepted >= i64::try_from(count).unwrap(), "{figures:?}");
 }
 
 #[test]
