@@ -101,6 +101,10 @@ impl<S: Session> Conversation<S> {
         let mut begun: Option<Instant> = None;
         loop {
             if let Err(end) = self.wait_for_bytes(begun).await {
+                // A frame that came before the order to go is still answered.
+                if end == End::Evicted && matches!(self.read(), Ok(Some(1..))) {
+                    return self.work(Delivery::Stream).await.err().unwrap_or(end);
+                }
                 return end;
             }
             let read = match self.read() {
