@@ -11,7 +11,7 @@ use larm_carrier::Key;
 use larm_event::Event;
 
 use crate::accounts::{Account, Draft, Number, Register};
-use crate::config::{Config, ListenUrl, Listener, Transport};
+use crate::config::{Config, Listener, Transport};
 use crate::journal::Reader;
 use crate::registry::{self, Content, Outgoing};
 use crate::serve::{Gateway, Setup};
@@ -155,7 +155,7 @@ fn show(gateway: &Gateway, data: &Path, key: &Key, out: &mut impl Write) -> anyh
         .context("the demo listens over UDP")?;
     writeln!(out, "A gateway runs for this demo:")?;
     for url in gateway.listening() {
-        writeln!(out, "  {}", link(url))?;
+        writeln!(out, "  {url}")?;
     }
     writeln!(
         out,
@@ -177,10 +177,6 @@ fn show(gateway: &Gateway, data: &Path, key: &Key, out: &mut impl Write) -> anyh
         bail!("the repeat became an event of its own; please report this");
     }
     damaged(tcp, out)
-}
-
-fn link(url: &ListenUrl) -> String {
-    url.to_string()
 }
 
 fn message<'a>(scene: &'a Scene, key: Option<&'a Key>) -> Outgoing<'a> {

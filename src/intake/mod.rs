@@ -185,11 +185,6 @@ impl Intake {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// The register as it is now, for a session's look-ups.
-    pub fn accounts(&self) -> Arc<Snapshot> {
-        self.parts.accounts.load_full()
-    }
-
     /// The counters.
     pub fn metrics(&self) -> &Metrics {
         &self.parts.metrics

@@ -2,7 +2,7 @@
 //! transmitter's side.
 mod outgoing;
 
-use larm_carrier::{Inspection, Key, Mode, QuirkInfo, Quirks, Session};
+use larm_carrier::{Inspection, Key, Mode, Quirks, Session};
 use larm_dc09::Dc09;
 use larm_event::Timestamp;
 
@@ -33,12 +33,6 @@ pub const ACCOUNT_RULES: Rules = Rules {
     quirks: larm_dc09::QUIRKS,
     protocols: &["dc09"],
 };
-
-/// Every quirk of every protocol.
-#[must_use]
-pub fn quirks() -> &'static [QuirkInfo] {
-    larm_dc09::QUIRKS
-}
 
 /// How a listener's sessions behave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -24,7 +24,7 @@ use crate::config::{Config, ListenUrl};
 use crate::conn::Notice;
 use crate::history::Filler;
 use crate::intake::{Intake, Seen};
-use crate::journal::{JournalError, Published, Recovery};
+use crate::journal::{JournalError, Published};
 use crate::listen::ListenError;
 use crate::metrics::{Gauges, Metrics};
 use crate::sink::{Lanes, Sink, SinkError, StartError};
@@ -122,7 +122,6 @@ pub struct Gateway {
     sink: Option<Sink>,
     history: Option<Filler>,
     listening: Vec<ListenUrl>,
-    recovery: Recovery,
     fatal: watch::Receiver<Option<String>>,
     repeats: tokio::sync::broadcast::Sender<Seen>,
     stop: CancellationToken,
@@ -134,12 +133,6 @@ impl Gateway {
     #[must_use]
     pub fn listening(&self) -> &[ListenUrl] {
         &self.listening
-    }
-
-    /// What recovery of the journal found.
-    #[must_use]
-    pub fn recovery(&self) -> &Recovery {
-        &self.recovery
     }
 
     /// Repeats that are recognised from now on; a reader that falls behind misses the oldest.

@@ -17,7 +17,7 @@ use crate::config::{Config, ListenUrl, Listener, Role, Transport};
 use crate::conn::{Admission, AdmissionLimits, Notice, Shared};
 use crate::history::{self, Filler};
 use crate::intake::{Intake, Parts};
-use crate::journal::{Journal, Options, Published, Reader};
+use crate::journal::{Journal, Options, Published};
 use crate::metrics::Metrics;
 use crate::registry::{self, Protocol, WithSession};
 use crate::sink::{Hooks, Limits, Sink};
@@ -101,7 +101,6 @@ impl Gateway {
             metrics,
             accounts,
             listening: Vec::new(),
-            recovery,
             fatal,
             repeats,
             stop: CancellationToken::new(),
@@ -296,9 +295,4 @@ fn node_name(config: &Config) -> String {
     } else {
         host
     }
-}
-
-/// Reads a directory's journal; used by the window at start.
-pub(super) fn reader(journal_dir: &Path, from: u64) -> Result<Reader, ServeError> {
-    Ok(Reader::open(journal_dir, from)?)
 }

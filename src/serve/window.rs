@@ -6,7 +6,7 @@ use larm_carrier::Moment;
 
 use super::ServeError;
 use crate::intake::Intake;
-use crate::journal::Recovery;
+use crate::journal::{Reader, Recovery};
 use crate::record;
 
 /// Records read back at most; the window holds no more entries anyway.
@@ -24,7 +24,7 @@ pub(super) fn rebuild(
     }
     let from = recovery.last.saturating_sub(RECORDS_MAX).max(1);
     let oldest = now.utc.as_millis() - intake.repeat_window().as_millis().try_into().unwrap_or(0);
-    let mut reader = super::start::reader(journal_dir, from)?;
+    let mut reader = Reader::open(journal_dir, from)?;
     let mut remembered = 0;
     while let Some(entry) = reader.next_until(recovery.last)? {
         if entry.at_ms < oldest {
