@@ -5,6 +5,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod conn;
+pub mod deliver;
 pub mod entropy;
 pub mod explain;
 pub mod history;

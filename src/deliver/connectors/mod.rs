@@ -1,0 +1,1 @@
+//! The connectors: one file each, and the one place that knows all of them.

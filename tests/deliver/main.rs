@@ -1,0 +1,2 @@
+//! Delivery as its users meet it: the real gateway, real servers, real faults. One module for each
+//! question.
