@@ -18,4 +18,5 @@ pub mod record;
 pub mod registry;
 pub mod serve;
 pub mod sink;
+pub mod tls;
 pub mod transmit;

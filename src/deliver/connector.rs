@@ -84,7 +84,7 @@ pub trait Connector: Send + Sync + 'static {
 
     /// Runs beside the deliveries for as long as the engine does: heartbeats, accepting the other
     /// side, watching the connection. Ends when `stop` is cancelled.
-    fn attend<'a>(&'a self, stop: CancellationToken) -> Pending<'a, ()> {
+    fn attend(&self, stop: CancellationToken) -> Pending<'_, ()> {
         Box::pin(async move { stop.cancelled().await })
     }
 
