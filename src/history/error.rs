@@ -45,14 +45,6 @@ pub enum HistoryError {
         /// The greatest layout number that this program knows.
         known: i64,
     },
-    /// A record cannot be written as JSON, which its types rule out.
-    #[error("position {position}: the record cannot be written as JSON ({reason})")]
-    Json {
-        /// The entry.
-        position: u64,
-        /// Why.
-        reason: String,
-    },
     /// A position above 2^63 − 1, which SQLite cannot hold and no journal reaches.
     #[error("position {0} is greater than the history can hold; the journal's header is damaged")]
     Position(u64),

@@ -1,10 +1,8 @@
 //! From a journal entry to the record that is stored, also where the entry cannot be read.
-use std::borrow::Cow;
-
 use larm_event::{Event, Raw, SuspectReason, Timestamp};
 use uuid::Uuid;
 
-use super::{HistoryError, Key};
+use super::Key;
 use crate::journal::Entry;
 use crate::record::{self, RecordError};
 
@@ -17,43 +15,29 @@ pub fn event_of(entry: &Entry) -> Event {
 }
 
 /// An entry made ready to be stored.
-pub(super) struct Row<'a> {
+pub(super) struct Row {
     pub(super) position: u64,
     pub(super) event: Event,
     /// The record as JSON, without `position`.
-    pub(super) json: Cow<'a, str>,
+    pub(super) json: String,
     /// The payload was no record that this larm can read.
     pub(super) unreadable: bool,
 }
 
-impl<'a> Row<'a> {
+impl Row {
     /// Makes the entry a row; one that is no record is stored as [`event_of`] says.
-    pub(super) fn from_entry(entry: &'a Entry) -> Result<Self, HistoryError> {
+    pub(super) fn from_entry(entry: &Entry) -> Self {
         let decoded = record::decode(entry.position, &entry.payload);
         let unreadable = decoded.is_err();
-        let event = decoded.unwrap_or_else(|error| self::unreadable(entry, &error));
-        let json = match record::json(entry.position, &entry.payload) {
-            Ok(json) if !unreadable => Cow::Borrowed(json),
-            _ => Cow::Owned(json_of(&event)?),
-        };
-        Ok(Self {
+        let mut event = decoded.unwrap_or_else(|error| self::unreadable(entry, &error));
+        let json = record::json(&mut event);
+        Self {
             position: entry.position,
             event,
             json,
             unreadable,
-        })
+        }
     }
-}
-
-/// The event as JSON, without `position`.
-fn json_of(event: &Event) -> Result<String, HistoryError> {
-    let position = event.position.unwrap_or(0);
-    let mut event = event.clone();
-    event.position = None;
-    serde_json::to_string(&event).map_err(|error| HistoryError::Json {
-        position,
-        reason: error.to_string(),
-    })
 }
 
 /// The record in a row of the history; an unknown event where this larm cannot read it, such as
@@ -112,7 +96,7 @@ mod tests {
                 at_ms: 1_795_608_000_000,
                 payload: payload.to_vec(),
             };
-            let row = Row::from_entry(&entry).unwrap();
+            let row = Row::from_entry(&entry);
             assert!(row.unreadable);
             let event = event_of(&entry);
             assert_eq!(event.kind, Kind::Unknown);

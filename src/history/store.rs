@@ -115,7 +115,7 @@ impl Store {
         {
             let mut statement = transaction.prepare_cached(INSERT).map_err(failed())?;
             for entry in entries {
-                let row = Row::from_entry(entry)?;
+                let row = Row::from_entry(entry);
                 if Month::of(row.event.received_at) != month {
                     break;
                 }
@@ -163,7 +163,7 @@ impl Store {
     }
 }
 
-fn insert(statement: &mut Statement<'_>, position: i64, row: &Row<'_>) -> rusqlite::Result<()> {
+fn insert(statement: &mut Statement<'_>, position: i64, row: &Row) -> rusqlite::Result<()> {
     let event = &row.event;
     let code = event.code.as_ref();
     let mut id = uuid::Uuid::encode_buffer();
