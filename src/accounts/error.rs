@@ -50,6 +50,12 @@ pub enum RegisterError {
         /// The path.
         path: PathBuf,
     },
+    /// More accounts than can be held.
+    #[error("the register has more than {max} accounts; split them over several gateways")]
+    TooMany {
+        /// The most there may be.
+        max: usize,
+    },
     /// An account of this number, receiver and line is there already.
     #[error("account {number} is registered already; change it with `larm accounts add --update`")]
     Exists {

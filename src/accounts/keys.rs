@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use larm_carrier::Key;
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Rows, Transaction, params};
 
 use super::error::RegisterError;
 use super::files;
@@ -88,22 +88,71 @@ impl KeyStore {
 
     /// Every row in the order of ids.
     pub(super) fn each(&self, mut take: impl FnMut(i64, Keys)) -> Result<(), RegisterError> {
+        self.in_order(|rows| {
+            while let Some((id, keys)) = rows.next()? {
+                take(id, keys);
+            }
+            Ok(())
+        })
+    }
+
+    /// Lends the rows in the order of ids.
+    pub(super) fn in_order<T>(
+        &self,
+        work: impl FnOnce(&mut KeyRows<'_>) -> Result<T, RegisterError>,
+    ) -> Result<T, RegisterError> {
         let failed = || RegisterError::store(&self.path);
         let mut statement = self
             .connection
             .prepare("SELECT id, now, next FROM key ORDER BY id")
             .map_err(failed())?;
-        let mut rows = statement.query([]).map_err(failed())?;
-        while let Some(row) = rows.next().map_err(failed())? {
-            let id = row.get(0).map_err(failed())?;
-            take(id, keys(row, 1).map_err(failed())?);
-        }
-        Ok(())
+        let rows = statement.query([]).map_err(failed())?;
+        work(&mut KeyRows {
+            path: &self.path,
+            rows,
+            ahead: None,
+        })
     }
 
     /// Changes when another connection changed the store.
     pub(super) fn version(&self) -> Result<i64, RegisterError> {
         super::store::version(&self.connection, &self.path)
+    }
+}
+
+/// The rows of the key store, read as they are asked for.
+pub(super) struct KeyRows<'s> {
+    path: &'s Path,
+    rows: Rows<'s>,
+    /// Read already, and not asked for yet.
+    ahead: Option<(i64, Keys)>,
+}
+
+impl KeyRows<'_> {
+    fn next(&mut self) -> Result<Option<(i64, Keys)>, RegisterError> {
+        if self.ahead.is_some() {
+            return Ok(self.ahead.take());
+        }
+        let failed = || RegisterError::store(self.path);
+        let Some(row) = self.rows.next().map_err(failed())? else {
+            return Ok(None);
+        };
+        let id = row.get(0).map_err(failed())?;
+        Ok(Some((id, keys(row, 1).map_err(failed())?)))
+    }
+
+    /// The keys of this account. To be asked in the order of ids; rows between are passed over.
+    pub(super) fn of(&mut self, id: i64) -> Result<Keys, RegisterError> {
+        while let Some((found, keys)) = self.next()? {
+            if found == id {
+                return Ok(keys);
+            }
+            if found > id {
+                self.ahead = Some((found, keys));
+                break;
+            }
+        }
+        Ok([None, None])
     }
 }
 

@@ -1,9 +1,11 @@
 //! The register of accounts: who may send, with which key, and how what they send is read.
+mod build;
 mod csv;
 mod error;
 mod export;
 mod fields;
 mod files;
+mod key_bank;
 mod keys;
 mod record;
 mod register;

@@ -61,7 +61,7 @@ pub struct WindowOverride {
 }
 
 /// One zone.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Zone {
     /// Its number as sent; leading zeros do not matter.
     pub zone: String,

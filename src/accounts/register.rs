@@ -6,6 +6,7 @@ use std::path::Path;
 
 use larm_carrier::Key;
 
+use super::build::Builder;
 use super::error::RegisterError;
 use super::fields::{Draft, Rules};
 use super::files;
@@ -80,20 +81,6 @@ impl Register {
 
     /// Everything that sessions need, without personal data.
     pub fn snapshot(&self, defaults: &Defaults) -> Result<Snapshot, RegisterError> {
-        let mut accounts: Vec<(i64, Account)> = Vec::new();
-        self.store
-            .each(false, |id, account| accounts.push((id, account)))?;
-        let mut keyed: Vec<(i64, Keys)> = Vec::new();
-        self.keys.each(|id, keys| keyed.push((id, keys)))?;
-        // Both are in the order of ids.
-        let mut keyed = keyed.into_iter().peekable();
-        let joined = accounts.into_iter().map(|(id, account)| {
-            while keyed.next_if(|(other, _)| *other < id).is_some() {}
-            let keys = keyed
-                .next_if(|(other, _)| *other == id)
-                .map(|(_, keys)| keys);
-            (account, keys.unwrap_or_default())
-        });
         let quirks = self.rules.quirks;
         let bits = |name: &str| {
             quirks
@@ -101,7 +88,15 @@ impl Register {
                 .find(|one| one.name == name)
                 .map(|one| one.quirk)
         };
-        Ok(Snapshot::build(joined, defaults, bits))
+        let mut builder = Builder::new(defaults, &bits);
+        // Both stores are read side by side in the order of ids, so that nothing waits in memory.
+        self.keys.in_order(|keys| {
+            self.store.each(false, |id, account| {
+                let keys = keys.of(id)?;
+                builder.push(account, &keys)
+            })
+        })?;
+        Ok(builder.finish())
     }
 
     /// How many accounts.
@@ -175,6 +170,7 @@ impl Register {
                 account,
                 keys: states.get(&id).copied().unwrap_or_default(),
             });
+            Ok(())
         })
     }
 
@@ -187,8 +183,10 @@ impl Register {
         self.keys.each(|id, keys| {
             all.insert(id, keys);
         })?;
-        self.store
-            .each_by_number(|id, account| take(account, all.remove(&id).unwrap_or_default()))
+        self.store.each_by_number(|id, account| {
+            take(account, all.remove(&id).unwrap_or_default());
+            Ok(())
+        })
     }
 
     /// Sets the next key; both are taken until the rotation ends.

@@ -1,17 +1,19 @@
-//! The register as the traffic sees it: immutable, in memory, found without allocation.
+//! The register as the traffic sees it: immutable, in memory, found by one hash.
 //!
-//! Layout: one sorted vector, so that a million accounts cost their own text and little more, and
-//! a look-up is a binary search. Policies without keys are shared between all accounts that have
-//! the same; whatever only few accounts have stands in [`Extras`], behind one pointer.
-use std::cmp::Ordering;
-use std::collections::HashMap;
+//! Layout: a slot of fixed size per account, sorted by number; all texts one behind the other; a
+//! hash table from a number to the first slot that bears it. What many accounts have alike stands
+//! once and is named by its index: policies without keys, supervision, [`Extras`]. Keys are packed
+//! in a [`KeyBank`]. So a million accounts cost their own text and keys and some 40 bytes each.
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use larm_carrier::{Accounts, Charset, Encryption, Key, Mode, Policy, Quirks, Window};
+use hashbrown::{DefaultHashBuilder, HashTable};
+use larm_carrier::{Accounts, Encryption, Key, Policy, Window};
 use larm_event::{Priority, Timestamp};
 
-use super::record::{Account, Number, WindowOverride, Zone};
+use super::key_bank::{KeyBank, KeyRef};
+use super::record::Zone;
 
 /// What holds for accounts that do not say otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,32 +27,48 @@ pub struct Defaults {
 /// Every account of the register at one moment.
 #[derive(Debug, Default)]
 pub struct Snapshot {
-    /// Sorted by [`order`] of the number.
-    entries: Vec<Entry>,
+    /// Sorted by [`super::build::order`] of the number: the same number but for the case of letters
+    /// stands together.
+    pub(super) slots: Vec<Slot>,
+    /// Number, receiver and line of each slot.
+    pub(super) texts: String,
+    /// Index of the first slot of each number.
+    pub(super) heads: HashTable<u32>,
+    pub(super) hasher: DefaultHashBuilder,
+    /// Without keys.
+    pub(super) policies: Vec<Arc<Policy>>,
+    pub(super) supervisions: Vec<Supervision>,
+    pub(super) extras: Vec<Extras>,
+    pub(super) keys: KeyBank,
 }
 
-/// One account.
+/// One account, as indices.
 #[derive(Debug)]
-pub struct Entry {
-    number: Box<str>,
-    receiver: Option<Box<str>>,
-    line: Option<Box<str>>,
-    policy: Arc<Policy>,
-    extras: Option<Box<Extras>>,
+pub(super) struct Slot {
+    /// Where its number starts in the texts; receiver and line follow where there are any.
+    pub(super) text: u32,
+    /// Bytes of the number, of the receiver and of the line.
+    pub(super) number_len: u8,
+    pub(super) receiver_len: Option<std::num::NonZeroU8>,
+    pub(super) line_len: Option<std::num::NonZeroU8>,
+    pub(super) policy: u32,
+    /// Current and next.
+    pub(super) keys: [Option<KeyRef>; 2],
+    pub(super) supervision: u32,
+    pub(super) extras: u32,
 }
 
-/// What only few accounts have.
-#[derive(Debug, Default)]
-struct Extras {
-    protocols: Vec<String>,
-    supervision: Supervision,
-    test_until: Option<Timestamp>,
-    zones: Vec<Zone>,
-    priorities: Vec<(String, Priority)>,
+/// What only few accounts have, or many alike.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Extras {
+    pub(super) protocols: Vec<String>,
+    pub(super) test_until: Option<Timestamp>,
+    pub(super) zones: Vec<Zone>,
+    pub(super) priorities: Vec<(String, Priority)>,
 }
 
 /// How often a transmitter must be heard, per path; `None`: not supervised.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Supervision {
     /// On the primary path.
     pub primary: Option<Duration>,
@@ -58,43 +76,14 @@ pub struct Supervision {
     pub backup: Option<Duration>,
 }
 
-/// The matter of a policy but the keys: accounts that agree in it and have no key share one.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Shape {
-    mode: Option<bool>,
-    encryption: u8,
-    quirks: u32,
-    window: (Duration, Duration, bool),
-    charset: u8,
+/// One account. Cheap to copy.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'s> {
+    register: &'s Snapshot,
+    slot: &'s Slot,
 }
 
 impl Snapshot {
-    /// Builds from accounts with their keys (current, next).
-    pub fn build(
-        accounts: impl IntoIterator<Item = (Account, [Option<Key>; 2])>,
-        defaults: &Defaults,
-        quirk_bits: impl Fn(&str) -> Option<Quirks>,
-    ) -> Self {
-        let mut shared: HashMap<Shape, Arc<Policy>> = HashMap::new();
-        let mut entries: Vec<Entry> = accounts
-            .into_iter()
-            .map(|(account, keys)| {
-                let quirks = account
-                    .quirks
-                    .iter()
-                    .filter_map(|name| quirk_bits(name))
-                    .fold(Quirks::default(), Quirks::with);
-                let policy = policy(&account, keys, quirks, defaults, &mut shared);
-                Entry::new(account, policy)
-            })
-            .collect();
-        entries.sort_by(|one, other| {
-            order(&one.number, &other.number).then_with(|| one.number.cmp(&other.number))
-        });
-        entries.shrink_to_fit();
-        Self { entries }
-    }
-
     /// The account that fits best: same spelling of the number first, then line prefix,
     /// then receiver; letter case does not matter otherwise.
     #[must_use]
@@ -103,16 +92,13 @@ impl Snapshot {
         receiver: Option<&str>,
         line: Option<&str>,
         account: &str,
-    ) -> Option<&Entry> {
-        let start = self
-            .entries
-            .partition_point(|entry| order(&entry.number, account) == Ordering::Less);
-        let candidates = self.entries.get(start..)?;
-        let mut best: Option<(Fit, &Entry)> = None;
-        for entry in candidates {
-            if order(&entry.number, account) != Ordering::Equal {
-                break;
-            }
+    ) -> Option<Entry<'_>> {
+        let same = |entry: &Entry<'_>| entry.number().eq_ignore_ascii_case(account);
+        let first = *self.heads.find(self.hash(account), |first| {
+            self.at(*first).is_some_and(|entry| same(&entry))
+        })?;
+        let mut best: Option<(Fit, Entry<'_>)> = None;
+        for entry in (first..).map_while(|index| self.at(index)).take_while(same) {
             let Some(fit) = entry.fit(receiver, line, account) else {
                 continue;
             };
@@ -124,22 +110,49 @@ impl Snapshot {
     }
 
     /// Every account, ordered by number.
-    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter()
+    pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.slots.iter().map(|slot| Entry {
+            register: self,
+            slot,
+        })
     }
 
     /// How many accounts.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.slots.len()
     }
 
     /// Nobody is registered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.slots.is_empty()
+    }
+
+    pub(super) fn at(&self, index: u32) -> Option<Entry<'_>> {
+        let slot = self.slots.get(index as usize)?;
+        Some(Entry {
+            register: self,
+            slot,
+        })
+    }
+
+    /// The same for numbers that differ in the case of ASCII letters alone.
+    pub(super) fn hash(&self, number: &str) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        for piece in number.as_bytes().chunks(HASHED_AT_ONCE) {
+            let mut folded = [0; HASHED_AT_ONCE];
+            for (folded, byte) in folded.iter_mut().zip(piece) {
+                *folded = byte.to_ascii_lowercase();
+            }
+            hasher.write(&folded);
+        }
+        hasher.finish()
     }
 }
+
+/// Bytes of the longest number that the register takes; longer ones are hashed in pieces.
+const HASHED_AT_ONCE: usize = 16;
 
 impl Accounts for Snapshot {
     fn find(
@@ -149,7 +162,7 @@ impl Accounts for Snapshot {
         account: &str,
     ) -> Option<Arc<Policy>> {
         self.entry(receiver, line, account)
-            .map(|entry| Arc::clone(&entry.policy))
+            .map(|entry| entry.policy())
     }
 }
 
@@ -171,34 +184,7 @@ enum Part {
     Exact,
 }
 
-impl Entry {
-    fn new(account: Account, policy: Arc<Policy>) -> Self {
-        let extras = Extras {
-            protocols: account.protocols,
-            supervision: account.supervision,
-            test_until: account.test_until,
-            zones: account.zones,
-            priorities: account.priorities,
-        };
-        let plain = extras.protocols.is_empty()
-            && extras.supervision == Supervision::default()
-            && extras.test_until.is_none()
-            && extras.zones.is_empty()
-            && extras.priorities.is_empty();
-        let Number {
-            account,
-            receiver,
-            line,
-        } = account.number;
-        Self {
-            number: account.into_boxed_str(),
-            receiver: receiver.map(String::into_boxed_str),
-            line: line.map(String::into_boxed_str),
-            policy,
-            extras: (!plain).then(|| Box::new(extras)),
-        }
-    }
-
+impl<'s> Entry<'s> {
     /// Whether, and how well, this account is the one that sent.
     ///
     /// The number must be the same but for the case of ASCII letters. A receiver or line prefix in
@@ -206,58 +192,85 @@ impl Entry {
     /// any. Of several that fit, the same spelling of the number goes first, then the one with the
     /// line prefix, then the one with the receiver.
     fn fit(&self, receiver: Option<&str>, line: Option<&str>, account: &str) -> Option<Fit> {
-        if !self.number.eq_ignore_ascii_case(account) {
+        if !self.number().eq_ignore_ascii_case(account) {
             return None;
         }
         Some(Fit {
-            number_exact: *self.number == *account,
-            line: part(self.line.as_deref(), line)?,
-            receiver: part(self.receiver.as_deref(), receiver)?,
+            number_exact: self.number() == account,
+            line: part(self.line(), line)?,
+            receiver: part(self.receiver(), receiver)?,
         })
     }
 
     /// The number as registered.
     #[must_use]
-    pub fn number(&self) -> &str {
-        &self.number
+    pub fn number(&self) -> &'s str {
+        self.text(0, self.slot.number_len.into())
     }
 
     /// The receiver number as registered.
     #[must_use]
-    pub fn receiver(&self) -> Option<&str> {
-        self.receiver.as_deref()
+    pub fn receiver(&self) -> Option<&'s str> {
+        let len = self.slot.receiver_len?;
+        Some(self.text(self.slot.number_len.into(), len.get().into()))
     }
 
     /// The line prefix as registered.
     #[must_use]
-    pub fn line(&self) -> Option<&str> {
-        self.line.as_deref()
+    pub fn line(&self) -> Option<&'s str> {
+        let len = self.slot.line_len?;
+        let receiver = self.slot.receiver_len.map_or(0, |len| len.get().into());
+        Some(self.text(
+            usize::from(self.slot.number_len) + receiver,
+            len.get().into(),
+        ))
     }
 
-    /// How its frames are judged.
+    fn text(&self, from: usize, len: usize) -> &'s str {
+        let start = self.slot.text as usize + from;
+        let texts = &self.register.texts;
+        texts.get(start..start + len).unwrap_or_default()
+    }
+
+    /// How its frames are judged: shared with others where it has no key, made anew where it has.
     #[must_use]
-    pub fn policy(&self) -> &Arc<Policy> {
-        &self.policy
+    pub fn policy(&self) -> Arc<Policy> {
+        let shared = &self.register.policies[self.slot.policy as usize];
+        let keys = self.slot.keys.map(|key| self.key(key?));
+        if keys.iter().all(Option::is_none) {
+            return Arc::clone(shared);
+        }
+        Arc::new(Policy {
+            mode: shared.mode,
+            encryption: shared.encryption,
+            keys,
+            quirks: shared.quirks,
+            window: shared.window,
+            charset: shared.charset,
+        })
+    }
+
+    fn key(&self, at: KeyRef) -> Option<Key> {
+        self.register.keys.key(at)
     }
 
     /// Whether it may speak this protocol; an account without a list may speak any.
     #[must_use]
     pub fn allows(&self, protocol: &str) -> bool {
-        self.extras.as_ref().is_none_or(|extras| {
-            extras.protocols.is_empty() || extras.protocols.iter().any(|one| one == protocol)
-        })
+        let allowed = &self.extras().protocols;
+        allowed.is_empty() || allowed.iter().any(|one| one == protocol)
     }
 
     /// The plain name of a zone. `1`, `01` and `001` are the same zone.
     #[must_use]
-    pub fn zone_name(&self, zone: &str) -> Option<&str> {
+    pub fn zone_name(&self, zone: &str) -> Option<&'s str> {
         self.zone(zone).and_then(|found| found.name.as_deref())
     }
 
     /// The owner's priority for a code, where there is one.
     #[must_use]
     pub fn priority(&self, code: &str) -> Option<Priority> {
-        let priorities = &self.extras.as_ref()?.priorities;
+        let priorities = &self.extras().priorities;
         priorities
             .iter()
             .find(|(known, _)| known == code)
@@ -268,10 +281,7 @@ impl Entry {
     #[must_use]
     pub fn in_test(&self, zone: Option<&str>, now: Timestamp) -> bool {
         let running = |until: Option<Timestamp>| until.is_some_and(|until| now < until);
-        let Some(extras) = &self.extras else {
-            return false;
-        };
-        running(extras.test_until)
+        running(self.extras().test_until)
             || zone
                 .and_then(|zone| self.zone(zone))
                 .is_some_and(|zone| running(zone.test_until))
@@ -280,14 +290,15 @@ impl Entry {
     /// How often it must be heard.
     #[must_use]
     pub fn supervision(&self) -> Supervision {
-        self.extras
-            .as_ref()
-            .map(|extras| extras.supervision)
-            .unwrap_or_default()
+        self.register.supervisions[self.slot.supervision as usize]
     }
 
-    fn zone(&self, zone: &str) -> Option<&Zone> {
-        let zones = &self.extras.as_ref()?.zones;
+    fn extras(&self) -> &'s Extras {
+        &self.register.extras[self.slot.extras as usize]
+    }
+
+    fn zone(&self, zone: &str) -> Option<&'s Zone> {
+        let zones = &self.extras().zones;
         zones
             .iter()
             .find(|known| bare(&known.zone).eq_ignore_ascii_case(bare(zone)))
@@ -311,59 +322,13 @@ fn part(registered: Option<&str>, sent: Option<&str>) -> Option<Part> {
     }
 }
 
-/// Order by the text with ASCII letters in lower case.
-fn order(one: &str, other: &str) -> Ordering {
-    one.bytes()
-        .map(|byte| byte.to_ascii_lowercase())
-        .cmp(other.bytes().map(|byte| byte.to_ascii_lowercase()))
-}
-
-fn policy(
-    account: &Account,
-    keys: [Option<Key>; 2],
-    quirks: Quirks,
-    defaults: &Defaults,
-    shared: &mut HashMap<Shape, Arc<Policy>>,
-) -> Arc<Policy> {
-    let policy = Policy {
-        mode: account.mode,
-        encryption: account.encryption.unwrap_or(defaults.encryption),
-        keys,
-        quirks,
-        window: window(&account.window, defaults.window),
-        charset: account.charset.unwrap_or_default(),
-    };
-    if policy.live_keys().next().is_some() {
-        return Arc::new(policy);
-    }
-    let shape = Shape {
-        mode: policy.mode.map(|mode| mode == Mode::Strict),
-        encryption: policy.encryption as u8,
-        quirks: quirks.0,
-        window: (
-            policy.window.past,
-            policy.window.future,
-            policy.window.enforce,
-        ),
-        charset: match policy.charset {
-            Charset::Windows1252 => 0,
-            Charset::Windows1251 => 1,
-        },
-    };
-    Arc::clone(shared.entry(shape).or_insert_with(|| Arc::new(policy)))
-}
-
-fn window(own: &WindowOverride, default: Window) -> Window {
-    Window {
-        past: own.past.unwrap_or(default.past),
-        future: own.future.unwrap_or(default.future),
-        enforce: own.enforce.unwrap_or(default.enforce),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use larm_carrier::{Mode, Quirks};
+
     use super::*;
+    use crate::accounts::build::Builder;
+    use crate::accounts::record::{Account, Number};
 
     fn account(number: &str, receiver: Option<&str>, line: Option<&str>) -> Account {
         Account {
@@ -377,8 +342,11 @@ mod tests {
     }
 
     fn snapshot(accounts: Vec<Account>) -> Snapshot {
-        let keyless = accounts.into_iter().map(|account| (account, [None, None]));
-        Snapshot::build(keyless, &Defaults::default(), |_| None)
+        let mut builder = Builder::new(&Defaults::default(), &|_| None);
+        for account in accounts {
+            builder.push(account, &[None, None]).unwrap();
+        }
+        builder.finish()
     }
 
     #[test]
@@ -439,6 +407,35 @@ mod tests {
     }
 
     #[test]
+    fn every_account_is_found_and_keeps_its_keys() {
+        let mut builder = Builder::new(&Defaults::default(), &|_| None);
+        let key = |seed: usize, len| Key::from_bytes(&vec![u8::try_from(seed % 255).unwrap(); len]);
+        let number = |at: usize| format!("{:04X}", at * 7919 % 65_536);
+        for at in 0..5_000usize {
+            let len = [16, 24, 32][at % 3];
+            let keys = [
+                key(at, len).ok(),
+                key(at + 1, len).ok().filter(|_| at % 2 == 0),
+            ];
+            builder
+                .push(account(&number(at), None, None), &keys)
+                .unwrap();
+        }
+        let register = builder.finish();
+        assert!(register.iter().is_sorted_by_key(|entry| entry.number()));
+        for at in 0..5_000usize {
+            let len = [16, 24, 32][at % 3];
+            let sent = number(at).to_ascii_lowercase();
+            let policy = register.find(Some("1"), Some("0"), &sent).unwrap();
+            assert_eq!(policy.keys[0], key(at, len).ok());
+            assert_eq!(policy.keys[1].is_some(), at % 2 == 0);
+        }
+        assert!(register.find(None, None, "12345").is_none());
+        assert!(register.find(None, None, "").is_none());
+        assert!(register.find(None, None, &"1".repeat(100)).is_none());
+    }
+
+    #[test]
     fn accounts_without_keys_share_one_policy() {
         let mut strict = account("3", None, None);
         strict.mode = Some(Mode::Strict);
@@ -463,7 +460,9 @@ mod tests {
             window: Window::default(),
         };
         let bits = |name: &str| (name == "two").then_some(Quirks(2));
-        let register = Snapshot::build([(own, [None, None])], &defaults, bits);
+        let mut builder = Builder::new(&defaults, &bits);
+        builder.push(own, &[None, None]).unwrap();
+        let register = builder.finish();
         let policy = register.find(None, None, "1").unwrap();
         assert_eq!(policy.encryption, Encryption::Require);
         assert_eq!(policy.quirks, Quirks(2));

@@ -78,15 +78,17 @@ impl Store {
         let mut found = Account::default();
         self.select("WHERE account.id = ?1", &[&id], true, |_, account| {
             found = account;
+            Ok(())
         })?;
         Ok(found)
     }
 
-    /// Every account in the order of ids; without persons where they are not asked for.
+    /// Every account in the order of ids; without persons where they are not asked for. An error of
+    /// `take` ends it.
     pub(super) fn each(
         &self,
         persons: bool,
-        take: impl FnMut(i64, Account),
+        take: impl FnMut(i64, Account) -> Result<(), RegisterError>,
     ) -> Result<(), RegisterError> {
         self.select("ORDER BY account.id", &[], persons, take)
     }
@@ -94,7 +96,7 @@ impl Store {
     /// Every account in the order of number, line and receiver.
     pub(super) fn each_by_number(
         &self,
-        take: impl FnMut(i64, Account),
+        take: impl FnMut(i64, Account) -> Result<(), RegisterError>,
     ) -> Result<(), RegisterError> {
         self.select("ORDER BY account, line, receiver", &[], true, take)
     }
@@ -102,7 +104,10 @@ impl Store {
     /// Accounts of the same number, whatever their zeros in front, letters' case, receiver and line.
     pub(super) fn same_number(&self, account: &str) -> Result<Vec<Number>, RegisterError> {
         let mut found = Vec::new();
-        let take = |_, account: Account| found.push(account.number);
+        let take = |_, account: Account| {
+            found.push(account.number);
+            Ok(())
+        };
         let only = "WHERE ltrim(account, '0') = ltrim(?1, '0') COLLATE NOCASE
                     ORDER BY account, line, receiver LIMIT 5";
         self.select(only, &[&account], false, take)?;
@@ -141,7 +146,7 @@ impl Store {
         rest: &str,
         values: &[&dyn ToSql],
         persons: bool,
-        mut take: impl FnMut(i64, Account),
+        mut take: impl FnMut(i64, Account) -> Result<(), RegisterError>,
     ) -> Result<(), RegisterError> {
         let failed = || RegisterError::store(&self.path);
         let text = selection(rest, persons);
@@ -149,7 +154,7 @@ impl Store {
         let mut rows = statement.query(values).map_err(failed())?;
         while let Some(row) = rows.next().map_err(failed())? {
             let (id, account) = read(row, persons).map_err(failed())?;
-            take(id, account);
+            take(id, account)?;
         }
         Ok(())
     }
