@@ -1,12 +1,25 @@
-//! The journal on the disk of this machine: a commit beside the bare sync, and recovery.
+//! The journal: a commit beside the bare sync on the disk of this machine, what larm itself adds to
+//! one (`append`, into memory), and recovery, verification and reading (`recovery`, from memory, by
+//! the number of records in a batch).
 use std::fs::File;
 use std::hint::black_box;
 use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use larm::journal::{Journal, Options, verify};
+use larm::journal::{self, Journal, Options, Reader, verify_in};
 use tempfile::TempDir;
+
+#[path = "../fuzz/src/memory.rs"]
+#[expect(
+    dead_code,
+    unreachable_pub,
+    reason = "the fuzz targets need more of it"
+)]
+mod memory;
+
+use memory::Memory;
 
 /// On the same disk as the build, since `/tmp` may be memory.
 fn directory() -> TempDir {
@@ -52,25 +65,90 @@ fn commit(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Reading 48 MiB back: what a start does with the newest segment, and what `verify` does.
-fn recovery(criterion: &mut Criterion) {
-    let dir = directory();
-    let mut journal = open(&dir);
-    let record = [0x5A; 200];
-    let batch = vec![record.as_slice(); 4096];
-    for _ in 0..51 {
-        journal.append(batch.iter().copied(), 1).expect("durable");
+/// What larm adds to the disk: encoding, checksums, chain and a copy, of records as long as events.
+fn append(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("append");
+    let record = [0x5A; RECORD_LEN];
+    for count in [1, 64, 1024] {
+        group.throughput(Throughput::Elements(count));
+        let batch = vec![record.as_slice(); usize::try_from(count).expect("small")];
+        let mut journal = in_memory(&Memory::default(), 1 << 30);
+        let mut left = ROOM;
+        group.bench_function(format!("{count} records"), |bencher| {
+            bencher.iter(|| {
+                // A segment in memory is begun anew before it outgrows the machine.
+                let need = batch.len() * (RECORD_LEN + 28) + 72;
+                if left < need {
+                    journal = in_memory(&Memory::default(), 1 << 30);
+                    left = ROOM;
+                }
+                left -= need;
+                journal
+                    .append(batch.iter().copied(), 1)
+                    .expect("there is room");
+            });
+        });
     }
-    drop(journal);
-    let mut group = criterion.benchmark_group("recovery");
-    group.sample_size(10);
-    group.throughput(Throughput::Bytes(51 * 4096 * 228));
-    group.bench_function("open", |bencher| bencher.iter(|| open(&dir)));
-    group.bench_function("verify", |bencher| {
-        bencher.iter(|| black_box(verify(dir.path()).expect("readable")));
-    });
     group.finish();
 }
 
-criterion_group!(benches, commit, recovery);
+/// Bytes of a usual event.
+const RECORD_LEN: usize = 900;
+/// Bytes that are appended before a journal in memory is begun anew.
+const ROOM: usize = (1 << 30) - (1 << 20);
+
+fn in_memory(memory: &Memory, segment_len: u64) -> Journal {
+    let options = Options {
+        segment_len,
+        reserve: 0,
+        ahead: false,
+    };
+    let opened = Journal::open_in(Arc::new(memory.clone()), &options);
+    opened.expect("memory takes everything").0
+}
+
+/// Reading one full segment back: what a start does with the newest one, what `verify` does with
+/// all, and what history and connectors do.
+fn recovery(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("recovery");
+    group.sample_size(10);
+    for count in [1, 16, 1024] {
+        let memory = Memory::default();
+        let mut journal = in_memory(&memory, SEGMENT);
+        let record = [0x5A; RECORD_LEN];
+        let batch = vec![record.as_slice(); count];
+        let len = batch.len() * (RECORD_LEN + 28) + 72;
+        let batches = usize::try_from(SEGMENT).expect("small") / len;
+        for _ in 1..batches {
+            journal
+                .append(batch.iter().copied(), 1)
+                .expect("there is room");
+        }
+        drop(journal);
+        group.throughput(Throughput::Bytes(SEGMENT));
+        group.bench_function(format!("open, {count} in a batch"), |bencher| {
+            bencher.iter(|| in_memory(&memory, SEGMENT));
+        });
+        group.bench_function(format!("verify, {count} in a batch"), |bencher| {
+            bencher.iter(|| {
+                let verified = verify_in(&memory).expect("readable");
+                assert!(verified.damage.is_empty());
+            });
+        });
+        group.bench_function(format!("read, {count} in a batch"), |bencher| {
+            bencher.iter(|| {
+                let from = Reader::open_in(Arc::new(memory.clone()), 1);
+                let mut reader = from.expect("it is there");
+                while let Some(entry) = reader.next().expect("sound") {
+                    black_box(entry);
+                }
+            });
+        });
+    }
+    group.finish();
+}
+
+const SEGMENT: u64 = 64 << 20;
+
+criterion_group!(benches, commit, append, recovery);
 criterion_main!(benches);
