@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::config::{Config, ConfigError, reload};
+use crate::deliver::connectors;
 
 /// Arguments of `larm check`.
 #[derive(Debug, clap::Args)]
@@ -32,7 +33,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let path = args.file.as_deref().or(args.config.as_deref());
-    let found = path.map_or_else(|| Ok(Config::default()), Config::load);
+    let found = path.map_or_else(
+        || Ok(Config::default()),
+        |path| Config::load(path, &connectors::judge),
+    );
     if args.json {
         writeln!(out, "{}", as_json(path, found.as_ref().err()))?;
         return Ok(code(found.is_ok()));
@@ -70,11 +74,21 @@ fn summary(path: Option<&Path>, config: &Config) -> String {
             ));
         }
     }
+    for connector in &config.connectors {
+        let off = if connector.enabled {
+            ""
+        } else {
+            ", not enabled"
+        };
+        lines.push(format!(
+            "  connector {} ({}{off})",
+            connector.name,
+            connector.kind.name()
+        ));
+    }
     let set = reload(&Config::default(), config);
-    for change in set
-        .iter()
-        .filter(|change| !change.what.starts_with("listener "))
-    {
+    let keys = set.iter().filter(|change| !change.what.contains(' '));
+    for change in keys {
         let usual = change.old.as_deref().unwrap_or("none");
         let value = change.new.as_deref().unwrap_or("none");
         lines.push(format!(

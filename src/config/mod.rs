@@ -3,6 +3,7 @@
 //! No file means [`Config::default`]. Keys, defaults, units and ranges stand once, in [`schema`].
 mod accounts;
 mod checks;
+pub mod connector;
 mod dc09;
 mod flood;
 mod gateway;
@@ -11,6 +12,8 @@ mod journal;
 mod listen_url;
 mod listener;
 mod log;
+#[allow(dead_code, reason = "not every kind of connector has landed")]
+mod peer;
 mod print;
 mod problem;
 mod queue;
@@ -27,6 +30,7 @@ use std::ops::Range;
 use std::path::Path;
 
 pub use accounts::{Accounts, Unknown, encryption_from_word, encryption_word};
+pub use connector::{Connector, Judge, KindConfig};
 pub use dc09::{Dc09, UnsupportedId};
 pub use flood::Flood;
 pub use gateway::Gateway;
@@ -35,6 +39,7 @@ pub use journal::Journal;
 pub use listen_url::{AddressError, ListenUrl, ListenUrlError};
 pub use listener::{DC09_PORT, Listener, PROTOCOLS, Role, Transport, mode_from_word, mode_word};
 pub use log::{Format, Level, Log};
+pub use peer::Peer;
 pub use print::reference;
 pub use problem::{ConfigError, Problem, ProblemKind, Report};
 pub use queue::Queue;
@@ -67,6 +72,8 @@ pub struct Config {
     pub journal: Journal,
     /// The store that `larm events` reads.
     pub history: History,
+    /// The ways out.
+    pub connectors: Vec<Connector>,
     /// How many damaged frames are recorded.
     pub flood: Flood,
     /// What the process says about itself.
@@ -85,6 +92,7 @@ impl Default for Config {
             queue: Queue::default(),
             journal: Journal::default(),
             history: History::default(),
+            connectors: Vec::new(),
             flood: Flood::default(),
             log: Log::default(),
         }
@@ -92,8 +100,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads a file.
-    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+    /// Reads a file. What `judge` says about a connector is reported at its place.
+    pub fn load(path: &Path, judge: Judge<'_>) -> Result<Self, ConfigError> {
         let bytes = std::fs::read(path).map_err(|source| ConfigError::Read {
             path: path.to_owned(),
             source,
@@ -102,17 +110,22 @@ impl Config {
             path: path.to_owned(),
             at: error.utf8_error().valid_up_to(),
         })?;
-        Self::parse(&path.display().to_string(), &text)
+        Self::parse_and_judge(&path.display().to_string(), &text, judge)
     }
 
-    /// Reads a text; `name` stands in the problems as the file's name.
+    /// Reads a text; `name` stands in the problems as the file's name. Whether its connectors can
+    /// be built is not asked.
     pub fn parse(name: &str, text: &str) -> Result<Self, ConfigError> {
+        Self::parse_and_judge(name, text, &|_| None)
+    }
+
+    fn parse_and_judge(name: &str, text: &str, judge: Judge<'_>) -> Result<Self, ConfigError> {
         let document = Document::parse(text);
         // What a syntax error leaves over is half a file: further complaints would mislead.
         let config = if document.has_problems() {
             Self::default()
         } else {
-            Self::read(&document)
+            Self::read(&document, judge)
         };
         let problems = document.into_problems();
         if problems.is_empty() {
@@ -126,7 +139,7 @@ impl Config {
         Err(ConfigError::Invalid(Box::new(report)))
     }
 
-    fn read(document: &Document<'_>) -> Self {
+    fn read(document: &Document<'_>, judge: Judge<'_>) -> Self {
         document.refuse_unknown_sections();
         let mut places = Tables(Vec::new());
         let config = Self {
@@ -138,6 +151,7 @@ impl Config {
             queue: places.read(document, &queue::SECTION, Queue::read),
             journal: places.read(document, &journal::SECTION, Journal::read),
             history: places.read(document, &history::SECTION, History::read),
+            connectors: connector::read_all(document, judge),
             flood: places.read(document, &flood::SECTION, Flood::read),
             log: places.read(document, &log::SECTION, Log::read),
         };

@@ -1,8 +1,9 @@
 //! A configuration back as text: every key with its value, its range and its meaning.
 use std::fmt::Write as _;
 
-use super::Config;
-use super::schema::{Key, SECTIONS, Section};
+use super::connector::KINDS;
+use super::schema::{Key, SECTIONS};
+use super::{Config, Connector};
 
 impl Config {
     /// The value of a key of a section that stands once, as it would stand in the file.
@@ -28,14 +29,18 @@ impl Config {
         let mut out = String::new();
         for section in SECTIONS {
             let _ = writeln!(out, "# {}", section.about);
-            if section.repeated {
-                for listener in &self.listeners {
-                    let _ = writeln!(out, "[[{}]]", section.name);
-                    keys(&mut out, section, |key| listener.show(key));
+            match section.name {
+                "listener" => {
+                    for listener in &self.listeners {
+                        let _ = writeln!(out, "[[{}]]", section.name);
+                        keys(&mut out, section.keys, |key| listener.show(key));
+                    }
                 }
-            } else {
-                let _ = writeln!(out, "[{}]", section.name);
-                keys(&mut out, section, |key| self.show(section.name, key));
+                "connector" => connectors(&mut out, &self.connectors),
+                name => {
+                    let _ = writeln!(out, "[{name}]");
+                    keys(&mut out, section.keys, |key| self.show(name, key));
+                }
             }
         }
         out.truncate(out.trim_end().len());
@@ -44,8 +49,34 @@ impl Config {
     }
 }
 
-fn keys(out: &mut String, section: &Section, show: impl Fn(&str) -> Option<String>) {
-    for key in section.keys {
+/// Those that there are; where there are none, one of each kind that is commented out.
+fn connectors(out: &mut String, connectors: &[Connector]) {
+    for connector in connectors {
+        out.push_str("[[connector]]\n");
+        keys(out, connector.keys(), |key| connector.show(key));
+    }
+    if !connectors.is_empty() {
+        return;
+    }
+    for kind in KINDS {
+        let Some(connector) = Connector::default_of(kind.name) else {
+            continue;
+        };
+        let _ = writeln!(out, "# {}\n# [[connector]]", kind.about);
+        for key in connector.keys() {
+            let value = connector.show(key.name).unwrap_or_default();
+            let _ = writeln!(out, "# {}", format!("{} = {value}", key.name).trim_end());
+        }
+        out.push('\n');
+    }
+}
+
+fn keys<'k>(
+    out: &mut String,
+    keys: impl IntoIterator<Item = &'k Key>,
+    show: impl Fn(&str) -> Option<String>,
+) {
+    for key in keys {
         comment(out, key);
         match show(key.name) {
             Some(value) => {
@@ -87,27 +118,37 @@ pub fn reference() -> String {
             format!("[{}]", section.name)
         };
         let _ = writeln!(out, "## `{name}`\n\n{}\n", section.about);
-        out.push_str(
-            "| key | takes | default | on SIGHUP | meaning |\n| --- | --- | --- | --- | --- |\n",
-        );
-        for key in section.keys {
-            let default = if key.default.is_empty() {
-                "–".to_owned()
-            } else {
-                format!("`{}`", key.default)
-            };
-            let reload = if key.reload { "applied" } else { "restart" };
-            let _ = writeln!(
-                out,
-                "| `{}` | {} | {default} | {reload} | {} |",
-                key.name,
-                key.takes.describe(),
-                key.what
-            );
+        table(&mut out, section.keys);
+        if section.name == "connector" {
+            for kind in KINDS {
+                let _ = writeln!(out, "### `kind = \"{}\"`\n\n{}\n", kind.name, kind.about);
+                table(&mut out, kind.keys);
+            }
         }
-        out.push('\n');
     }
     out.truncate(out.trim_end().len());
     out.push('\n');
     out
+}
+
+fn table(out: &mut String, keys: &[Key]) {
+    out.push_str(
+        "| key | takes | default | on SIGHUP | meaning |\n| --- | --- | --- | --- | --- |\n",
+    );
+    for key in keys {
+        let default = if key.default.is_empty() {
+            "–".to_owned()
+        } else {
+            format!("`{}`", key.default)
+        };
+        let reload = if key.reload { "applied" } else { "restart" };
+        let _ = writeln!(
+            out,
+            "| `{}` | {} | {default} | {reload} | {} |",
+            key.name,
+            key.takes.describe(),
+            key.what
+        );
+    }
+    out.push('\n');
 }

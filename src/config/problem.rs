@@ -114,6 +114,15 @@ pub enum ProblemKind {
         /// The key.
         key: &'static str,
     },
+    /// A connector that cannot be built from settings that are sound one by one.
+    Connector {
+        /// Its name.
+        name: String,
+        /// The key that is wrong.
+        key: &'static str,
+        /// What is wrong, and what to write instead.
+        problem: String,
+    },
     /// Two keys that do not go together.
     Conflict {
         /// What does not go together.
@@ -142,6 +151,9 @@ impl ProblemKind {
             Self::Missing { section, key, .. } => format!("[[{section}]] lacks the key `{key}`"),
             Self::Twice { what, .. } => format!("{what} stands here twice"),
             Self::NotForUdp { key } => format!("`{key}` has no meaning with transport = \"udp\""),
+            Self::Connector { name, key, .. } => {
+                format!("`{key}` does not do for connector \"{name}\"")
+            }
             Self::Conflict { what, .. } => what.clone(),
         }
     }
@@ -171,6 +183,7 @@ impl ProblemKind {
             Self::WrongValue { right, .. }
             | Self::Missing { right, .. }
             | Self::Conflict { right, .. } => format!("write {right}"),
+            Self::Connector { problem, .. } => problem.clone(),
             Self::Twice { .. } => "change or remove one of the two".to_owned(),
             Self::NotForUdp { .. } => "remove the line".to_owned(),
         }

@@ -1,4 +1,7 @@
 //! Takes values out of the parsed TOML by the schema's rules and collects every problem.
+#[allow(dead_code, reason = "not every kind of connector has landed")]
+mod lists;
+
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -7,6 +10,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::connector::KINDS;
 use super::problem::{Problem, ProblemKind};
 use super::schema::{Key, SECTIONS, Section, Takes};
 use super::units;
@@ -22,6 +26,8 @@ pub(super) struct Document<'t> {
 pub(super) struct Table<'d> {
     document: &'d Document<'d>,
     section: &'static Section,
+    /// Keys that only a section of this kind has.
+    more: &'static [Key],
     values: &'d DeTable<'d>,
     span: Range<usize>,
 }
@@ -103,6 +109,7 @@ impl<'t> Document<'t> {
                 return Some(Table {
                     document: self,
                     section,
+                    more: &[],
                     values,
                     span: value.span(),
                 });
@@ -126,6 +133,21 @@ impl<'t> Document<'t> {
 }
 
 impl<'d> Table<'d> {
+    /// From now on it knows these keys as well.
+    pub(super) fn know(&mut self, more: &'static [Key]) {
+        self.more = more;
+    }
+
+    /// Adds a problem with the value of `key`, or with the table where it is absent.
+    pub(super) fn report(&self, key: &str, kind: ProblemKind) {
+        self.document.report(self.place(key), kind);
+    }
+
+    /// How many problems the document has so far.
+    pub(super) fn problems(&self) -> usize {
+        self.document.problems.borrow().len()
+    }
+
     /// Where the value of `key` stands; the table's own place where it is absent.
     pub(super) fn place(&self, key: &str) -> Range<usize> {
         self.values
@@ -142,10 +164,10 @@ impl<'d> Table<'d> {
     pub(super) fn refuse_unknown_keys(&self) {
         for key in self.values.keys() {
             let name: &str = key.get_ref();
-            if self.section.keys.iter().any(|known| known.name == name) {
+            if self.keys().any(|known| known.name == name) {
                 continue;
             }
-            let names = || self.section.keys.iter().map(|known| known.name);
+            let names = || self.keys().map(|known| known.name);
             let kind = ProblemKind::UnknownKey {
                 section: self.section.name,
                 found: show(name),
@@ -257,18 +279,7 @@ impl<'d> Table<'d> {
         };
         match read(text) {
             Some(found) => *slot = found,
-            None => match nearest(text, words.iter().copied()) {
-                Some(word) => {
-                    let kind = ProblemKind::WrongValue {
-                        key: rule.name,
-                        found: self.written(value),
-                        why: "it is none of the words".to_owned(),
-                        right: format!("\"{word}\" (takes {})", rule.takes.describe()),
-                    };
-                    self.document.report(value.span(), kind);
-                }
-                None => self.wrong(rule, value, "it is none of the words"),
-            },
+            None => self.no_word(rule, value, nearest(text, words.iter().copied())),
         }
     }
 
@@ -280,17 +291,8 @@ impl<'d> Table<'d> {
         let Takes::Text { max } = rule.takes else {
             return;
         };
-        let DeValue::String(text) = value.get_ref() else {
-            return self.wrong(rule, value, &format!("it is {}", type_of(value.get_ref())));
-        };
-        if text.trim().is_empty() {
-            self.wrong(rule, value, "it is empty");
-        } else if text.chars().count() > max {
-            self.wrong(rule, value, "it is too long");
-        } else if text.chars().any(char::is_control) {
-            self.wrong(rule, value, "it has control characters");
-        } else {
-            text.as_ref().clone_into(slot);
+        if let Some(text) = self.plain(rule, value, max) {
+            text.clone_into(slot);
         }
     }
 
@@ -299,15 +301,7 @@ impl<'d> Table<'d> {
         let Some((rule, value)) = self.value(key) else {
             return;
         };
-        let single = std::slice::from_ref(value);
-        let list: Vec<Value<'d>> = match value.get_ref() {
-            DeValue::Array(array) => array.iter().collect(),
-            _ => single.iter().collect(),
-        };
-        if list.is_empty() {
-            self.wrong(rule, value, "the list is empty");
-        }
-        for item in list {
+        for item in self.items(rule, value, usize::MAX) {
             let DeValue::String(text) = item.get_ref() else {
                 self.wrong(rule, item, &format!("it is {}", type_of(item.get_ref())));
                 continue;
@@ -327,14 +321,51 @@ impl<'d> Table<'d> {
         }
     }
 
+    fn keys(&self) -> impl Iterator<Item = &'static Key> + use<> {
+        self.section.keys.iter().chain(self.more)
+    }
+
     fn rule(&self, key: &str) -> Option<&'static Key> {
-        let rule = self.section.keys.iter().find(|rule| rule.name == key);
+        let rule = self.keys().find(|rule| rule.name == key);
         debug_assert!(
             rule.is_some(),
             "[{}] reads `{key}`, which its schema lacks",
             self.section.name
         );
         rule
+    }
+
+    /// Text without control characters, of 1 to `max` characters; otherwise a problem.
+    fn plain(&self, rule: &'static Key, value: Value<'d>, max: usize) -> Option<&'d str> {
+        let DeValue::String(text) = value.get_ref() else {
+            self.wrong(rule, value, &format!("it is {}", type_of(value.get_ref())));
+            return None;
+        };
+        if text.trim().is_empty() {
+            self.wrong(rule, value, "it is empty");
+        } else if text.chars().count() > max {
+            self.wrong(rule, value, "it is too long");
+        } else if text.chars().any(char::is_control) {
+            self.wrong(rule, value, "it has control characters");
+        } else {
+            return Some(text);
+        }
+        None
+    }
+
+    /// The items of a list, or the value itself as the only one.
+    fn items(&self, rule: &'static Key, value: Value<'d>, max: usize) -> Vec<Value<'d>> {
+        let list: Vec<Value<'d>> = match value.get_ref() {
+            DeValue::Array(array) => array.iter().collect(),
+            _ => vec![value],
+        };
+        if list.is_empty() {
+            self.wrong(rule, value, "the list is empty");
+        }
+        if list.len() > max {
+            self.wrong(rule, value, "the list is too long");
+        }
+        list
     }
 
     fn value(&self, key: &str) -> Option<(&'static Key, Value<'d>)> {
@@ -401,10 +432,15 @@ pub(crate) fn nearest<'w>(found: &str, known: impl Iterator<Item = &'w str>) -> 
     (distance <= word.len().div_ceil(3)).then_some(word)
 }
 
-/// The section that does have this key, as a suggestion.
+/// The section, or the kind of connector, that does have this key, as a suggestion.
 fn elsewhere(key: &str) -> Option<String> {
-    let section = SECTIONS
-        .iter()
-        .find(|section| section.keys.iter().any(|known| known.name == key))?;
-    Some(format!("{key}` in [{}] instead of `{key}", section.name))
+    let has = |keys: &[Key]| keys.iter().any(|known| known.name == key);
+    let section = SECTIONS.iter().find(|section| has(section.keys));
+    let kind = KINDS.iter().find(|kind| has(kind.keys));
+    let place = match (section, kind) {
+        (Some(section), _) => format!("in [{}]", section.name),
+        (None, Some(kind)) => format!("with kind = \"{}\"", kind.name),
+        (None, None) => return None,
+    };
+    Some(format!("{key}` {place} instead of `{key}"))
 }

@@ -1,11 +1,11 @@
 //! What changed between two configurations, and which of it a running gateway can take over.
-use super::schema::SECTIONS;
-use super::{Config, Listener};
+use super::Config;
+use super::schema::{Key, SECTIONS};
 
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// `section.key`, or `listener NAME`.
+    /// `section.key`, `listener NAME` or `connector NAME`.
     pub what: String,
     /// The old value as it would stand in the file; absent where there was none.
     pub old: Option<String>,
@@ -35,30 +35,57 @@ pub fn reload(old: &Config, new: &Config) -> Vec<Change> {
             }
         }
     }
-    listeners(&old.listeners, &new.listeners, &mut changes);
+    by_name(
+        "listener",
+        (&old.listeners, &new.listeners),
+        |one| one.name.as_str(),
+        |one| brief(super::listener::SECTION.keys, |key| one.show(key)),
+        &mut changes,
+    );
+    let before = changes.len();
+    by_name(
+        "connector",
+        (&old.connectors, &new.connectors),
+        |one| one.name.as_str(),
+        |one| brief(one.keys(), |key| one.show(key)),
+        &mut changes,
+    );
+    for change in changes.iter_mut().skip(before) {
+        change.applied = true;
+    }
     changes
 }
 
-/// Listeners by name: each that came, went, or is another one.
-fn listeners(old: &[Listener], new: &[Listener], changes: &mut Vec<Change>) {
-    let by_name = |list: &[Listener], name: &str| list.iter().find(|one| one.name == name).cloned();
-    let gone = old.iter().filter(|one| by_name(new, &one.name).is_none());
-    for name in gone.chain(new).map(|one| one.name.as_str()) {
-        let (before, after) = (by_name(old, name), by_name(new, name));
+/// Named sections: each that came, went, or is another one. None is applied.
+fn by_name<T: PartialEq>(
+    what: &str,
+    (old, new): (&[T], &[T]),
+    name: impl Fn(&T) -> &str,
+    brief: impl Fn(&T) -> String,
+    changes: &mut Vec<Change>,
+) {
+    let find = |list: &'_ [T], wanted: &str| list.iter().position(|one| name(one) == wanted);
+    let gone = old.iter().filter(|one| find(new, name(one)).is_none());
+    for one in gone.chain(new).map(&name) {
+        let before = find(old, one).and_then(|at| old.get(at));
+        let after = find(new, one).and_then(|at| new.get(at));
         if before != after {
             changes.push(Change {
-                what: format!("listener {name}"),
-                old: before.as_ref().map(brief),
-                new: after.as_ref().map(brief),
+                what: format!("{what} {one}"),
+                old: before.map(&brief),
+                new: after.map(&brief),
                 applied: false,
             });
         }
     }
 }
 
-fn brief(listener: &Listener) -> String {
-    let keys = super::listener::SECTION.keys.iter();
-    let shown = keys.filter_map(|key| Some(format!("{} = {}", key.name, listener.show(key.name)?)));
+fn brief<'k>(
+    keys: impl IntoIterator<Item = &'k Key>,
+    show: impl Fn(&str) -> Option<String>,
+) -> String {
+    let keys = keys.into_iter();
+    let shown = keys.filter_map(|key| Some(format!("{} = {}", key.name, show(key.name)?)));
     shown.collect::<Vec<_>>().join(", ")
 }
 

@@ -72,6 +72,38 @@ pub enum Takes {
     },
     /// A socket address, or a list of them.
     Addresses,
+    /// A name that also serves as a file name: letters, digits, `-` and `_`.
+    Name {
+        /// Longest, in characters.
+        max: usize,
+    },
+    /// One of these words, or a list of them.
+    Words(&'static [&'static str]),
+    /// A text, or a list of them, each of 1 to this many characters without control characters.
+    Texts {
+        /// Longest, in characters.
+        max: usize,
+        /// Most texts.
+        items: usize,
+    },
+    /// A table of texts by name, such as `{ a = "b" }`; names and texts as in `Texts`.
+    Map {
+        /// Longest text, in characters.
+        max: usize,
+        /// Most entries.
+        items: usize,
+    },
+    /// The path of a file or directory, of at most 4,096 characters.
+    Path,
+    /// A path, or a list of this many.
+    Paths {
+        /// Most paths.
+        items: usize,
+    },
+    /// A host name or address with a port.
+    Peer,
+    /// An absolute URL with one of these schemes, and no password in it.
+    Url(&'static [&'static str]),
 }
 
 impl Takes {
@@ -95,6 +127,28 @@ impl Takes {
                 "an address with a port, such as \"0.0.0.0:3061\" or \"[::]:3061\", or a list of them"
                     .to_owned()
             }
+            Self::Name { max } => {
+                format!("1 to {max} letters, digits, \"-\" or \"_\", the first one no sign")
+            }
+            Self::Words(words) => format!("a list of {}", one_of(words)),
+            Self::Texts { max, items } => {
+                format!("text of 1 to {max} characters, or a list of at most {items}")
+            }
+            Self::Map { max, items } => format!(
+                "a table of at most {items} texts of 1 to {max} characters, such as {{ a = \"b\" }}"
+            ),
+            Self::Path => "a path".to_owned(),
+            Self::Paths { items } => format!("a path, or a list of at most {items}"),
+            Self::Peer => {
+                "a host with a port, such as \"case.example.net:1025\" or \"[2001:db8::1]:1025\""
+                    .to_owned()
+            }
+            Self::Url(schemes) => {
+                let starts: Vec<String> =
+                    schemes.iter().map(|scheme| format!("{scheme}://")).collect();
+                let starts: Vec<&str> = starts.iter().map(String::as_str).collect();
+                format!("a URL that starts with {}", one_of(&starts))
+            }
         }
     }
 }
@@ -112,13 +166,24 @@ fn one_of(words: &[&str]) -> String {
     text
 }
 
+/// A list as it would be written in the file.
+pub(super) fn list<T>(items: &[T], show: impl Fn(&T) -> String) -> String {
+    let items: Vec<String> = items.iter().map(show).collect();
+    format!("[{}]", items.join(", "))
+}
+
+/// Texts as a TOML list; `None` for an empty one, which is the same as no key.
+pub(super) fn quote_all<T: AsRef<str>>(texts: &[T]) -> Option<String> {
+    (!texts.is_empty()).then(|| list(texts, |text| quote(text.as_ref())))
+}
+
 /// A text as a TOML string.
 pub(super) fn quote(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
 
 /// Every section, in the order of the documentation.
-pub const SECTIONS: [&Section; 10] = [
+pub const SECTIONS: [&Section; 11] = [
     &super::gateway::SECTION,
     &super::listener::SECTION,
     &super::accounts::SECTION,
@@ -127,6 +192,7 @@ pub const SECTIONS: [&Section; 10] = [
     &super::queue::SECTION,
     &super::journal::SECTION,
     &super::history::SECTION,
+    &super::connector::SECTION,
     &super::flood::SECTION,
     &super::log::SECTION,
 ];

@@ -1,10 +1,12 @@
 //! What a running gateway takes over: new rules on SIGHUP, and the register whenever it changes.
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Gateway;
 use crate::accounts::{self, Generation, Register, RegisterError, Snapshot};
-use crate::config::{self, Config, Unknown, UnsupportedId};
+use crate::config::{self, Config, ConfigError, Unknown, UnsupportedId};
+use crate::deliver::connectors;
 use crate::intake::{QuotaLimits, Rules};
 use crate::logging;
 
@@ -19,6 +21,11 @@ pub(super) fn rules(config: &Config) -> Rules {
             total: config.flood.damaged_total,
         },
     }
+}
+
+/// The file, with connectors that can be built.
+fn load(path: &Path) -> Result<Config, ConfigError> {
+    Config::load(path, &connectors::judge)
 }
 
 /// Whether ids that larm does not support are acknowledged instead of declined.
@@ -38,7 +45,7 @@ impl Gateway {
     /// Reads the configuration and the register again. What can be applied is, and what cannot is
     /// said; a configuration that cannot be read changes nothing.
     pub fn reload(&self) {
-        match self.config_path.as_deref().map(Config::load) {
+        match self.config_path.as_deref().map(load) {
             None => tracing::info!("no configuration file to reload"),
             Some(Ok(new)) => self.apply(new),
             Some(Err(error)) => {

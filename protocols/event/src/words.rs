@@ -12,6 +12,9 @@ macro_rules! words {
             /// Every word, in the order of the declaration.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
+            /// Every word as text, in the same order.
+            pub const WORDS: &'static [&'static str] = &[$($text),+];
+
             /// The word as it stands in JSON, files and on the command line.
             #[must_use]
             pub const fn as_str(self) -> &'static str {

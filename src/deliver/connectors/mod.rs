@@ -1,1 +1,34 @@
 //! The connectors: one file each, and the one place that knows all of them.
+mod jsonl;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{BuildError, Connector, Context, Link};
+use crate::config;
+use crate::config::KindConfig;
+
+/// Builds a connector from its settings. Reads the files that the settings name, and nothing else:
+/// what is reached over a network is reached when there is something to deliver.
+pub fn build(
+    settings: &config::Connector,
+    context: Context,
+) -> Result<Arc<dyn Connector>, BuildError> {
+    match &settings.kind {
+        KindConfig::Jsonl(own) => Ok(Arc::new(jsonl::JsonLines::build(own, context)?)),
+    }
+}
+
+/// What keeps a connector from being built, for the check of a configuration: the key, and what to
+/// do about it.
+#[must_use]
+pub fn judge(settings: &config::Connector) -> Option<(&'static str, String)> {
+    let context = Context {
+        name: settings.name.as_str().into(),
+        node: "check".into(),
+        link: Link::default(),
+        directory: PathBuf::new(),
+    };
+    let error = build(settings, context).err()?;
+    Some((error.key, error.problem))
+}
