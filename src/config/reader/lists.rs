@@ -291,7 +291,7 @@ mod tests {
     fn tables_are_bounded() {
         let map = |line| {
             read(line, |table, slot: &mut BTreeMap<_, _>| {
-                table.map("map", slot)
+                table.map("map", slot);
             })
         };
         let (found, problems) = map("map = { a = \"b\", \"c d\" = \"e\" }");
