@@ -9,6 +9,7 @@ use crate::config::{Config, ConfigError, Format};
 use crate::logging;
 
 mod accounts;
+mod bench;
 mod check;
 mod completions;
 mod decode;
@@ -57,6 +58,8 @@ enum Command {
     History(history::Args),
     /// Verify, export or repair the journal.
     Journal(journal::Args),
+    /// Measure this machine, and receivers on it.
+    Bench(bench::Args),
     /// Print a completion script for a shell.
     Completions(completions::Args),
     /// Print the manual page.
@@ -76,6 +79,7 @@ pub fn run() -> ExitCode {
         Command::Events(args) => events::run(&args),
         Command::History(args) => history::run(&args),
         Command::Journal(args) => journal::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };

@@ -1,5 +1,6 @@
 //! The one place that names protocols: sessions for listeners, explanations, quirks, and the
 //! transmitter's side.
+pub mod bulk;
 mod outgoing;
 
 use larm_carrier::{Inspection, Key, Mode, Quirks, Session};

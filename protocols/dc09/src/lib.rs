@@ -28,6 +28,7 @@ pub mod quirks;
 mod reply;
 mod session;
 pub mod sia;
+pub mod stencil;
 mod xdata;
 
 pub use answer::{AnswerError, Answered, Reply, read_answer};

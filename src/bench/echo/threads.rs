@@ -1,0 +1,156 @@
+//! The echo without a runtime: a thread for each processor, each with its own listener.
+use std::collections::HashMap;
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::Arc;
+
+use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::io::Errno;
+use socket2::{Domain, Socket, Type};
+
+use super::{Answers, Setup};
+
+/// Sockets that are looked at after one wait.
+const EVENTS_MAX: usize = 512;
+
+/// Datagrams that are answered before other sockets get their turn.
+const DATAGRAMS_MAX: usize = 64;
+
+const LISTENER: u64 = 0;
+const DATAGRAMS: u64 = 1;
+
+pub(super) fn run(
+    setup: &Setup,
+    answers: &Arc<Answers>,
+    ready: impl FnOnce(SocketAddr) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut address = setup.listen;
+    let mut threads = Vec::new();
+    for number in 0..setup.threads.max(1) {
+        let listener: TcpListener = socket(address, Type::STREAM)?.into();
+        address = listener.local_addr()?;
+        let datagrams: UdpSocket = socket(address, Type::DGRAM)?.into();
+        let answers = Arc::clone(answers);
+        threads.push(
+            std::thread::Builder::new()
+                .name(format!("echo-{number}"))
+                .spawn(move || serve(&listener, &datagrams, &answers))?,
+        );
+    }
+    ready(address)?;
+    for thread in threads {
+        thread
+            .join()
+            .map_err(|_| io::Error::other("a thread of the echo panicked"))??;
+    }
+    Ok(())
+}
+
+/// Bound, and shared among threads by the kernel.
+fn socket(address: SocketAddr, transport: Type) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), transport, None)?;
+    socket.set_reuse_address(transport == Type::STREAM)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    if transport == Type::STREAM {
+        socket.listen(4_096)?;
+    }
+    Ok(socket)
+}
+
+struct Conversation {
+    stream: TcpStream,
+    pending: Vec<u8>,
+}
+
+fn serve(listener: &TcpListener, datagrams: &UdpSocket, answers: &Answers) -> io::Result<()> {
+    let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    let add = |socket: &dyn std::os::fd::AsFd, data| {
+        epoll::add(
+            &epoll,
+            socket.as_fd(),
+            EventData::new_u64(data),
+            EventFlags::IN,
+        )
+    };
+    add(listener, LISTENER)?;
+    add(datagrams, DATAGRAMS)?;
+    let mut conversations: HashMap<u64, Conversation> = HashMap::new();
+    let mut next = DATAGRAMS + 1;
+    let mut buffer = vec![0; 64 * 1024];
+    let mut out = Vec::new();
+    let mut events = Vec::with_capacity(EVENTS_MAX);
+    loop {
+        events.clear();
+        match epoll::wait(&epoll, rustix::buffer::spare_capacity(&mut events), None) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        for event in &events {
+            let data = event.data;
+            match data.u64() {
+                LISTENER => {
+                    while let Ok((stream, _)) = listener.accept() {
+                        stream.set_nonblocking(true)?;
+                        stream.set_nodelay(true)?;
+                        add(&stream, next)?;
+                        let pending = Vec::new();
+                        conversations.insert(next, Conversation { stream, pending });
+                        next += 1;
+                    }
+                }
+                DATAGRAMS => answer_datagrams(datagrams, answers, &mut buffer, &mut out),
+                number => {
+                    let going = conversations.get_mut(&number).is_some_and(|conversation| {
+                        conversation.exchange(answers, &mut buffer, &mut out)
+                    });
+                    if !going {
+                        conversations.remove(&number);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn answer_datagrams(socket: &UdpSocket, answers: &Answers, buffer: &mut [u8], out: &mut Vec<u8>) {
+    for _ in 0..DATAGRAMS_MAX {
+        let Ok((read, peer)) = socket.recv_from(buffer) else {
+            return;
+        };
+        out.clear();
+        answers.to(buffer.get(..read).unwrap_or_default(), out);
+        if !out.is_empty() {
+            // What does not fit into the socket is lost, as on any network.
+            drop(socket.send_to(out, peer));
+        }
+    }
+}
+
+impl Conversation {
+    /// False when it is over.
+    fn exchange(&mut self, answers: &Answers, buffer: &mut [u8], out: &mut Vec<u8>) -> bool {
+        let read = match self.stream.read(buffer) {
+            Ok(0) => return false,
+            Ok(read) => read,
+            Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
+        };
+        let bytes = buffer.get(..read).unwrap_or_default();
+        out.clear();
+        if self.pending.is_empty() {
+            let used = answers.to(bytes, out);
+            self.pending
+                .extend_from_slice(bytes.get(used..).unwrap_or_default());
+        } else {
+            self.pending.extend_from_slice(bytes);
+            let used = answers.to(&self.pending, out);
+            self.pending.drain(..used);
+        }
+        if self.pending.is_empty() {
+            self.pending = Vec::new();
+        }
+        // Answers are short: a peer that lets so many pile up that they do not fit is let go.
+        out.is_empty() || self.stream.write_all(out).is_ok()
+    }
+}
