@@ -3,11 +3,13 @@
 //! Generator and receiver share the processors, so everything here costs as little as it can:
 //! own threads around `epoll`, frames patched from a stencil, answers compared with the bytes that
 //! are expected and read with care only where they differ.
+pub mod compare;
 pub mod disk;
 pub mod echo;
 pub mod idle;
 pub mod load;
 pub mod process;
+pub mod slow_disk;
 mod socket;
 pub mod tag;
 pub mod verify;

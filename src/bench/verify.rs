@@ -3,8 +3,6 @@ use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
-use serde::Deserialize;
-
 use super::tag::Tag;
 use crate::journal::{JournalError, Reader};
 use crate::record::{self, RecordError};
@@ -41,14 +39,6 @@ pub enum VerifyError {
     /// A record is no event.
     #[error(transparent)]
     Record(#[from] RecordError),
-    /// A record's JSON is no event.
-    #[error("record {position} is no event: {source}")]
-    Json {
-        /// Place in the journal.
-        position: u64,
-        /// What does not fit.
-        source: serde_json::Error,
-    },
 }
 
 /// What the comparison found.
@@ -94,15 +84,6 @@ struct Expected {
     seen: u32,
 }
 
-/// Of an event, what is compared.
-#[derive(Deserialize)]
-struct Event<'e> {
-    #[serde(borrow)]
-    account: Option<std::borrow::Cow<'e, str>>,
-    #[serde(borrow)]
-    text: Option<std::borrow::Cow<'e, str>>,
-}
-
 /// Compares `file` with the journal in `journal`, which nobody need have stopped.
 pub fn verify(file: &Path, journal: &Path) -> Result<Found, VerifyError> {
     let mut expected = read(file)?;
@@ -115,9 +96,7 @@ pub fn verify(file: &Path, journal: &Path) -> Result<Found, VerifyError> {
     while let Some(entry) = reader.next()? {
         found.records += 1;
         let position = entry.position;
-        let json = record::json(position, &entry.payload)?;
-        let event: Event<'_> =
-            serde_json::from_str(json).map_err(|source| VerifyError::Json { position, source })?;
+        let event = record::decode(position, &entry.payload)?;
         let Some(tag) = event.text.as_deref().and_then(Tag::in_text) else {
             continue;
         };

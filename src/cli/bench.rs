@@ -1,9 +1,11 @@
 //! `larm bench`: the yardstick.
+mod compare;
 mod disk;
 mod echo;
 mod idle;
 mod load;
 mod show;
+mod slow_disk;
 mod verify;
 
 use std::process::ExitCode;
@@ -33,6 +35,10 @@ enum Command {
     Echo(echo::Args),
     /// Measure what the disk takes for a sync, and for group commit: the floor.
     Disk(disk::Args),
+    /// Run larm on a disk whose syncs are delayed, and see how well it hides that.
+    SlowDisk(slow_disk::Args),
+    /// Let larm, the echo and other receivers take turns, and print ratios.
+    Compare(compare::Args),
     /// Compare what a load saw acknowledged with what stands in the journal.
     Verify(verify::Args),
 }
@@ -43,6 +49,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Command::Idle(args) => idle::run(args),
         Command::Echo(args) => echo::run(args),
         Command::Disk(args) => disk::run(args),
+        Command::SlowDisk(args) => slow_disk::run(args),
+        Command::Compare(args) => compare::run(args),
         Command::Verify(args) => verify::run(args),
     }
 }

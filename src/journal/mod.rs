@@ -53,6 +53,7 @@ mod repair;
 mod retain;
 mod scan;
 mod segment;
+mod slow;
 mod storage;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -66,6 +67,7 @@ pub use reader::{Entry, Reader};
 pub use recover::Recovery;
 pub use repair::{Repaired, repair, repair_in};
 pub use retain::remove_before;
+pub use slow::SlowStorage;
 pub use storage::{DiskStorage, Storage, StorageFile};
 pub use verify::{Verified, verify, verify_in};
 pub use writer::{Appended, Journal, Options};

@@ -17,7 +17,7 @@ use crate::config::{Config, ListenUrl, Listener, Role, Transport};
 use crate::conn::{Admission, AdmissionLimits, Notice, Shared};
 use crate::history::{self, Filler};
 use crate::intake::{Intake, Parts};
-use crate::journal::{Journal, Options, Published};
+use crate::journal::{DiskStorage, Journal, Options, Published, Storage};
 use crate::metrics::Metrics;
 use crate::registry::{self, Protocol, WithSession};
 use crate::sink::{Hooks, Limits, Sink};
@@ -32,6 +32,14 @@ const REPEATS_BEHIND_MAX: usize = 1_024;
 impl Gateway {
     /// Starts everything and returns when every listener accepts. To be called inside a runtime.
     pub fn start(setup: Setup) -> Result<Self, ServeError> {
+        Self::start_on(setup, |disk| disk)
+    }
+
+    /// As [`Gateway::start`], with the journal on what `storage` makes of its directory on the disk.
+    pub fn start_on(
+        setup: Setup,
+        storage: impl FnOnce(Arc<dyn Storage>) -> Arc<dyn Storage>,
+    ) -> Result<Self, ServeError> {
         let live: Live = Arc::new(ArcSwap::from_pointee(setup.config));
         let config = &*live.load_full();
         let in_data = |source| ServeError::Data {
@@ -45,7 +53,10 @@ impl Gateway {
         let (register, snapshot) = open_register(&setup.data, config)?;
         let accounts = Arc::new(ArcSwap::from_pointee(snapshot));
         let journal_dir = setup.data.join("journal");
-        let (journal, recovery) = Journal::open(&journal_dir, &journal_options(config))?;
+        let disk = DiskStorage::new(&journal_dir);
+        disk.prepare().map_err(in_data)?;
+        let (journal, recovery) =
+            Journal::open_in(storage(Arc::new(disk)), &journal_options(config))?;
         tracing::info!(
             records = recovery.last,
             segments = recovery.segments,

@@ -106,7 +106,7 @@ impl Desk {
         now: u64,
     ) -> Sent {
         let mut message = self.source.message(kind, turn, sequence, intended);
-        message.sent = now;
+        message.at = now;
         self.write(&message);
         message
     }
@@ -116,7 +116,7 @@ impl Desk {
         self.source.write(message, &mut self.out);
         self.tally.sent += 1;
         self.waiting += 1;
-        if message.sent >= self.begin {
+        if message.at >= self.begin {
             self.budget -= 1;
             if self.budget == 0 {
                 self.issuing = false;
@@ -134,7 +134,7 @@ impl Desk {
         }
         if message.intended >= self.begin {
             self.tally
-                .time(message.class(), message.intended, message.sent, now);
+                .time(message.class(), message.intended, message.at, now);
         }
         if self.log.is_some() && message.kind != Kind::LinkTest {
             self.log(message);

@@ -102,7 +102,9 @@ impl Link {
 
     /// Open loop: a message that is due. Sent now, or held until the link has a place for it.
     pub(super) fn offer(&mut self, desk: &mut Desk, kind: Kind, intended: u64, now: u64) {
-        if self.held_alarms.len() + self.held_rest.len() >= desk.plan.held_max {
+        let free = self.waiting.len() < desk.plan.depth && self.socket.is_some();
+        let held = self.held_alarms.len() + self.held_rest.len();
+        if held >= desk.plan.held_max && (held > 0 || !free) {
             desk.tally.shed += 1;
             return;
         }
@@ -110,7 +112,7 @@ impl Link {
             Kind::Alarm => self.held_alarms.push_back(intended),
             Kind::Rest | Kind::LinkTest => self.held_rest.push_back((intended, kind)),
         }
-        if self.waiting.len() < desk.plan.depth {
+        if free {
             self.fill(desk, now);
         }
     }
@@ -120,7 +122,7 @@ impl Link {
         let message = if let Some(mut message) = again {
             message.repeat = true;
             message.intended = intended;
-            message.sent = now;
+            message.at = now;
             desk.write(&message);
             message
         } else {
@@ -364,7 +366,7 @@ impl Link {
     /// Gives up what has waited too long, and opens again what was lost.
     pub(super) fn sweep(&mut self, desk: &mut Desk, now: u64) {
         let patience = super::desk::nanos(desk.plan.timeout);
-        let expired = |message: &Sent| message.sent.saturating_add(patience) <= now;
+        let expired = |message: &Sent| message.at.saturating_add(patience) <= now;
         if self.waiting.front().is_some_and(expired) {
             if desk.plan.way == Way::Udp {
                 while self.waiting.front().is_some_and(expired) {

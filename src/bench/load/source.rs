@@ -22,8 +22,8 @@ pub(super) enum Kind {
 pub(super) struct Sent {
     /// Nanoseconds of the load's clock when it was to be sent.
     pub(super) intended: u64,
-    /// The same when it was sent.
-    pub(super) sent: u64,
+    /// The same when it was sent in fact.
+    pub(super) at: u64,
     pub(super) serial: u64,
     pub(super) head: Head,
     pub(super) kind: Kind,
@@ -124,7 +124,7 @@ impl Source {
         self.next_serial += 1;
         Sent {
             intended,
-            sent: intended,
+            at: intended,
             serial,
             head: Head::new(sequence, &account(self.first_account.wrapping_add(number))),
             kind,

@@ -42,6 +42,9 @@ impl Class {
 }
 
 /// Nanoseconds with three digits.
+///
+/// # Panics
+/// Never: the bounds are good.
 #[must_use]
 pub fn histogram() -> Histogram<u64> {
     Histogram::new_with_max(LONGEST_NS, 3).expect("bounds that the crate allows")
@@ -119,6 +122,9 @@ impl Tally {
     }
 
     /// Adds what another thread has seen in the same time.
+    ///
+    /// # Panics
+    /// Never: all histograms have the same bounds.
     pub fn add(&mut self, other: Self) {
         self.sent += other.sent;
         self.acknowledged += other.acknowledged;

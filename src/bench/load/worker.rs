@@ -125,9 +125,9 @@ impl Worker {
             }
             let turn = pace.next();
             let count = self.links.len().max(1) as u64;
-            let place = usize::try_from(turn % count).unwrap_or(0);
+            let chosen = usize::try_from(turn % count).unwrap_or(0);
             let kind = self.desk.source.kind();
-            if let Some(link) = self.links.get_mut(place) {
+            if let Some(link) = self.links.get_mut(chosen) {
                 link.offer(&mut self.desk, kind, due, now);
             }
         }

@@ -16,6 +16,16 @@ pub(super) fn time(nanos: u64) -> String {
     format!("{}.{:02} {unit}", hundredths / 100, hundredths % 100)
 }
 
+/// The same of a median.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "nanoseconds are positive and far below 2^53"
+)]
+pub(super) fn time_of(nanos: f64) -> String {
+    time(nanos.max(0.0).round() as u64)
+}
+
 /// `167,000`.
 pub(super) fn count(number: u64) -> String {
     let digits = number.to_string();
