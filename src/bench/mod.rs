@@ -8,6 +8,7 @@ pub mod disk;
 pub mod echo;
 pub mod idle;
 pub mod load;
+pub mod plot;
 pub mod process;
 pub mod slow_disk;
 mod socket;

@@ -4,6 +4,7 @@ mod disk;
 mod echo;
 mod idle;
 mod load;
+mod plot;
 mod show;
 mod slow_disk;
 mod verify;
@@ -39,6 +40,8 @@ enum Command {
     SlowDisk(slow_disk::Args),
     /// Let larm, the echo and other receivers take turns, and print ratios.
     Compare(compare::Args),
+    /// Draw latency against load from results.
+    Plot(plot::Args),
     /// Compare what a load saw acknowledged with what stands in the journal.
     Verify(verify::Args),
 }
@@ -51,6 +54,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Command::Disk(args) => disk::run(args),
         Command::SlowDisk(args) => slow_disk::run(args),
         Command::Compare(args) => compare::run(args),
+        Command::Plot(args) => plot::run(args),
         Command::Verify(args) => verify::run(args),
     }
 }

@@ -8,6 +8,7 @@
 )]
 
 mod bad;
+mod bench;
 mod crash;
 mod disk;
 mod frame;

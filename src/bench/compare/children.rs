@@ -34,9 +34,11 @@ impl Group {
     /// Starts `command` as the leader of a new group.
     pub(super) fn spawn(command: &mut Command) -> std::io::Result<Self> {
         use std::os::unix::process::CommandExt as _;
+        // Taken before: what a signal interrupts here must be known, or not be started.
+        let mut left = left();
         let child = command.process_group(0).spawn()?;
         let group = Pid::from_child(&child);
-        left().groups.push(group);
+        left.groups.push(group);
         Ok(Self { child, group })
     }
 
@@ -74,10 +76,11 @@ pub(super) struct Scratch(tempfile::TempDir);
 
 impl Scratch {
     pub(super) fn new(below: &Path) -> std::io::Result<Self> {
+        let mut left = left();
         let directory = tempfile::Builder::new()
             .prefix("larm-bench-")
             .tempdir_in(below)?;
-        left().directories.push(directory.path().to_owned());
+        left.directories.push(directory.path().to_owned());
         Ok(Self(directory))
     }
 
@@ -122,12 +125,22 @@ pub fn clean_up_on_signals() -> std::io::Result<()> {
                 let _ = kill_process_group(*group, Signal::KILL);
             }
             for directory in &left.directories {
-                drop(std::fs::remove_dir_all(directory));
+                remove(directory);
             }
             // As a shell tells it of a program that ended by Ctrl-C.
             std::process::exit(130);
         })?;
     Ok(())
+}
+
+/// What was killed may write for a moment yet, into directories that were empty just now.
+fn remove(directory: &Path) {
+    let deadline = Instant::now() + PATIENCE;
+    while directory.exists() && Instant::now() < deadline {
+        if std::fs::remove_dir_all(directory).is_err() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
 }
 
 #[cfg(test)]

@@ -232,17 +232,20 @@ mod tests {
     use super::*;
     use crate::bench::compare::{Disk, TurnError};
 
-    fn sample(per_second: f64, p50: u64) -> Result<Sample, TurnError> {
-        Ok(Sample {
-            per_second,
-            p50,
-            ..Sample::default()
-        })
-    }
-
-    fn round(samples: Vec<Result<Sample, TurnError>>) -> Round {
-        let disk = Disk { p50: 100, p99: 200 };
-        Round { disk, samples }
+    /// Acknowledgements in a second and p50 of each contestant; `None` for one that failed.
+    fn round(contestants: &[Option<(f64, u64)>]) -> Round {
+        let samples = contestants.iter().map(|figures| {
+            let (per_second, p50) = figures.ok_or(TurnError::NoBest("x"))?;
+            Ok(Sample {
+                per_second,
+                p50,
+                ..Sample::default()
+            })
+        });
+        Round {
+            disk: Disk { p50: 100, p99: 200 },
+            samples: samples.collect(),
+        }
     }
 
     fn case(name: &str) -> Case {
@@ -261,9 +264,9 @@ mod tests {
     fn ratios_are_taken_within_a_round() {
         // Twice as fast a machine in the second round: the ratio stays.
         let rounds = [
-            round(vec![sample(80.0, 1), sample(100.0, 1)]),
-            round(vec![sample(160.0, 1), sample(200.0, 1)]),
-            round(vec![sample(60.0, 1), sample(100.0, 1)]),
+            round(&[Some((80.0, 1)), Some((100.0, 1))]),
+            round(&[Some((160.0, 1)), Some((200.0, 1))]),
+            round(&[Some((60.0, 1)), Some((100.0, 1))]),
         ];
         let judged = judge(&case("tcp-64"), &rounds);
         assert_eq!(judged.len(), 1);
@@ -274,7 +277,7 @@ mod tests {
 
     #[test]
     fn the_disk_counts_where_it_should() {
-        let rounds = [round(vec![sample(1.0, 231), sample(1.0, 100)])];
+        let rounds = [round(&[Some((1.0, 231)), Some((1.0, 100))])];
         let judged = judge(&case("tcp-1"), &rounds);
         assert!((judged[0].found.median - 1.155).abs() < 1e-9);
         assert!(!judged[0].met);
@@ -282,7 +285,7 @@ mod tests {
 
     #[test]
     fn a_contestant_that_failed_is_no_success() {
-        let rounds = [round(vec![Err(TurnError::NoBest("x")), sample(1.0, 1)])];
+        let rounds = [round(&[None, Some((1.0, 1))])];
         let judged = judge(&case("tcp-64"), &rounds);
         assert!(!judged[0].met);
         let found = readings(&rounds, 1);
