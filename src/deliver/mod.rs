@@ -4,6 +4,7 @@
 //! The engine reads the journal and knows no connector by name; a connector takes batches and
 //! answers for each event, and knows neither journal nor cursor. Between them stands the contract
 //! in [`connector`].
+pub mod cloudevent;
 pub mod connector;
 pub mod connectors;
 

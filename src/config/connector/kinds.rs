@@ -2,6 +2,8 @@
 use super::super::reader::Table;
 use super::super::schema::Key;
 use super::jsonl::{self, Jsonl};
+use super::mqtt::{self, Mqtt};
+use super::webhook::{self, Webhook};
 
 /// One kind of connector.
 #[derive(Debug)]
@@ -73,6 +75,8 @@ macro_rules! kinds {
 }
 
 kinds! {
+    webhook::Webhook = "webhook",
+    mqtt::Mqtt = "mqtt",
     jsonl::Jsonl = "jsonl",
 }
 

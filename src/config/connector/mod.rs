@@ -4,10 +4,12 @@
 //! alone in the file of that kind. A new kind is one file and one line in [`kinds`].
 mod jsonl;
 mod kinds;
+mod mqtt;
 mod route;
 #[cfg(test)]
 mod tests;
 mod together;
+mod webhook;
 
 use std::time::Duration;
 
@@ -18,10 +20,12 @@ use super::words::words;
 
 pub use jsonl::{Jsonl, Target};
 pub use kinds::{KINDS, Kind, KindConfig};
+pub use mqtt::{Mqtt, Nobody, Payload};
 pub use route::{Pattern, Route, TestEvents};
 
 pub use together::Judge;
 pub(super) use together::read_all;
+pub use webhook::{Denied, EVENT_TYPE, Mode, Webhook};
 
 words! {
     /// Where a connector begins that has no cursor yet.

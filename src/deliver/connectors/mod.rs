@@ -1,5 +1,8 @@
 //! The connectors: one file each, and the one place that knows all of them.
+mod files;
 mod jsonl;
+mod mqtt;
+mod webhook;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,6 +18,8 @@ pub fn build(
     context: Context,
 ) -> Result<Arc<dyn Connector>, BuildError> {
     match &settings.kind {
+        KindConfig::Webhook(own) => Ok(Arc::new(webhook::Webhook::build(own, context)?)),
+        KindConfig::Mqtt(own) => Ok(Arc::new(mqtt::Mqtt::build(own, context)?)),
         KindConfig::Jsonl(own) => Ok(Arc::new(jsonl::JsonLines::build(own, context)?)),
     }
 }
