@@ -1,17 +1,16 @@
 //! From a journal entry to the record that is stored, also where the entry cannot be read.
-use larm_event::{Event, Raw, SuspectReason, Timestamp};
-use uuid::Uuid;
+use larm_event::{Event, Raw, SuspectReason};
 
 use super::Key;
 use crate::journal::Entry;
-use crate::record::{self, RecordError};
+use crate::record;
 
 /// The record in the entry.
 ///
 /// Never fails: an entry that is no record becomes an unknown event with its bytes as `raw`, so
 /// that one bad record neither stops a reader nor disappears from its sight.
 pub fn event_of(entry: &Entry) -> Event {
-    record::decode(entry.position, &entry.payload).unwrap_or_else(|error| unreadable(entry, &error))
+    record::event_of(entry.position, entry.at_ms, &entry.payload)
 }
 
 /// An entry made ready to be stored.
@@ -29,7 +28,9 @@ impl Row {
     pub(super) fn from_entry(entry: &Entry) -> Self {
         let decoded = record::decode(entry.position, &entry.payload);
         let unreadable = decoded.is_err();
-        let mut event = decoded.unwrap_or_else(|error| self::unreadable(entry, &error));
+        let mut event = decoded.unwrap_or_else(|error| {
+            record::unreadable(entry.position, entry.at_ms, &entry.payload, &error)
+        });
         let json = record::json(&mut event);
         Self {
             position: entry.position,
@@ -44,7 +45,7 @@ impl Row {
 /// one with words that only a later larm knows.
 pub(super) fn event_of_row(key: Key, id: &str, json: String) -> Event {
     let mut event = serde_json::from_str(&json).unwrap_or_else(|error| {
-        let mut event = Event::draft(UNREADABLE.to_owned());
+        let mut event = Event::draft(record::UNREADABLE.to_owned());
         event.id = id.parse().unwrap_or_default();
         event.received_at = key.received_at;
         event.text = Some(format!(
@@ -56,31 +57,6 @@ pub(super) fn event_of_row(key: Key, id: &str, json: String) -> Event {
     });
     event.position = Some(key.position);
     event
-}
-
-/// What stands for the protocol of a record that cannot be read.
-const UNREADABLE: &str = "larm/unreadable";
-
-/// The record for an entry that is none. The same entry always gives the same record.
-fn unreadable(entry: &Entry, error: &RecordError) -> Event {
-    let mut event = Event::draft(UNREADABLE.to_owned());
-    event.id = stable_id(entry);
-    event.position = Some(entry.position);
-    event.received_at = Timestamp::from_millis(entry.at_ms);
-    event.text = Some(format!(
-        "the journal holds no readable record here: {error}"
-    ));
-    event.authenticity.suspect(SuspectReason::Malformed);
-    event.raw = Raw(entry.payload.clone());
-    event
-}
-
-/// A UUIDv7 of the entry's time and position, so that a rebuild gives the same `id`.
-fn stable_id(entry: &Entry) -> Uuid {
-    let mut rest = [0; 10];
-    rest[2..].copy_from_slice(&entry.position.to_be_bytes());
-    let ms = u64::try_from(entry.at_ms).unwrap_or(0);
-    uuid::Builder::from_unix_timestamp_millis(ms, &rest).into_uuid()
 }
 
 #[cfg(test)]

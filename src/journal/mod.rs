@@ -37,15 +37,17 @@
 //! # Operation
 //! [`Journal`] appends: one write at a known offset, one `fdatasync`, then [`Published`] moves.
 //! A [`Commit`] can be had from [`Published`] alone. [`Reader`] follows from any position, in this
-//! process or another.
+//! process or another; [`Lookup`] reads single records again.
 //!
 //! A batch is written only after the one before it is durable, into a file that was zero there.
 //! So after a crash at most the last batch is incomplete, and where it is, it lacks its end or
 //! shows whole sectors of zeros. That is how a torn tail is told from damage; see `scan`.
 
 mod atomics;
+mod bell;
 mod error;
 mod format;
+mod lookup;
 mod published;
 mod reader;
 mod recover;
@@ -62,9 +64,10 @@ mod writer;
 
 pub use error::{Damage, Flaw, JournalError};
 pub use format::RECORD_LEN_MAX;
-pub use published::{Commit, Published};
-pub use reader::{Entry, Reader};
-pub use recover::Recovery;
+pub use lookup::Lookup;
+pub use published::{Commit, Published, Waker, Watch};
+pub use reader::{Entry, Place, Reader, Record};
+pub use recover::{Recovery, identity_of};
 pub use repair::{Repaired, repair, repair_in};
 pub use retain::remove_before;
 pub use slow::SlowStorage;

@@ -1,5 +1,9 @@
 //! How far the journal is durable, and the token that shows it for one record.
+use std::fmt;
+use std::time::Duration;
+
 use super::atomics::{Arc, AtomicU8, AtomicU64, Ordering};
+use super::bell::{Bell, Ear};
 
 /// Shows that a record is durable, or that the journal can take records (a pulse).
 ///
@@ -22,11 +26,32 @@ pub struct Published {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
 struct Shared {
     /// Every record up to here is durable. Never falls.
     durable: AtomicU64,
     health: AtomicU8,
+    bell: Bell,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("durable", &self.durable)
+            .field("health", &self.health)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Waits for records, in one thread. See [`Published::watch`].
+pub struct Watch {
+    published: Published,
+    ear: Arc<Ear>,
+}
+
+/// Ends the waiting of one [`Watch`] from another thread.
+#[derive(Clone)]
+pub struct Waker {
+    ear: Arc<Ear>,
 }
 
 const WELL: u8 = 0;
@@ -39,6 +64,7 @@ impl Published {
             shared: Arc::new(Shared {
                 durable: AtomicU64::new(durable),
                 health: AtomicU8::new(WELL),
+                bell: Bell::default(),
             }),
         }
     }
@@ -72,6 +98,20 @@ impl Published {
         })
     }
 
+    /// A way to wait for the next position, for a thread that follows the journal.
+    pub fn watch(&self) -> Watch {
+        Watch {
+            published: self.clone(),
+            ear: self.shared.bell.ear(),
+        }
+    }
+
+    /// Wakes who waits in a [`Watch`]. To be called by who appends, once it has told those who wait
+    /// for their own record; where nobody does, a watch sees new records when its time is over.
+    pub fn ring(&self) {
+        self.shared.bell.ring();
+    }
+
     /// Called by the journal alone, after the sync.
     pub(super) fn advance(&self, position: u64) {
         self.shared.durable.store(position, Ordering::Release);
@@ -88,5 +128,29 @@ impl Published {
         // A failure stays: the exchange does nothing then.
         let _ =
             (self.shared.health).compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire);
+    }
+}
+
+impl Watch {
+    /// Parks the calling thread, always the same one, until a position behind `seen` is published,
+    /// a [`Waker`] is used or `at_most` is over. May return early.
+    pub fn wait(&self, seen: u64, at_most: Duration) {
+        let published = &self.published;
+        let ready = || published.position() > seen;
+        (published.shared.bell).wait(&self.ear, at_most, ready);
+    }
+
+    /// What ends the waiting.
+    pub fn waker(&self) -> Waker {
+        Waker {
+            ear: Arc::clone(&self.ear),
+        }
+    }
+}
+
+impl Waker {
+    /// Ends the waiting, or the next one where there is none now.
+    pub fn wake(&self) {
+        self.ear.wake();
     }
 }

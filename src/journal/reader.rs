@@ -19,6 +19,30 @@ pub struct Entry {
     pub payload: Vec<u8>,
 }
 
+/// Where a record stands, for [`super::Lookup`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// First position of its segment.
+    pub segment: u64,
+    /// Byte in the segment's file at which its payload starts.
+    pub offset: u64,
+    /// Bytes of its payload, at most [`super::RECORD_LEN_MAX`].
+    pub len: usize,
+}
+
+/// One record, lent by a [`Reader`] until it is asked again.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'r> {
+    /// Its place in the journal.
+    pub position: u64,
+    /// When its batch was written: UTC, milliseconds since 1970.
+    pub at_ms: i64,
+    /// The bytes as they were appended.
+    pub payload: &'r [u8],
+    /// Where it stands.
+    pub place: Place,
+}
+
 /// Follows a journal. Reads whole batches only; asked again at the end, it looks for new ones.
 ///
 /// A reader in another process than the writer's sees a batch when it is written, which may be a
@@ -66,36 +90,56 @@ impl Reader {
 
     /// The next record that is not behind `last`.
     pub fn next_until(&mut self, last: u64) -> Result<Option<Entry>, JournalError> {
+        Ok(self.lend_until(last)?.map(|record| Entry {
+            position: record.position,
+            at_ms: record.at_ms,
+            payload: record.payload.to_vec(),
+        }))
+    }
+
+    /// As [`Reader::next_until`], without a copy.
+    pub fn lend_until(&mut self, last: u64) -> Result<Option<Record<'_>>, JournalError> {
         if self.from > last {
             return Ok(None);
         }
-        loop {
-            if let Some(entry) = self.buffered() {
-                return Ok((entry.position <= last).then(|| {
-                    self.index += 1;
-                    self.from = entry.position + 1;
-                    entry
-                }));
+        let position = loop {
+            if let Some(position) = self.buffered() {
+                break position;
             }
             if !self.read_batch()? {
                 return Ok(None);
             }
+        };
+        if position > last {
+            return Ok(None);
         }
+        let at = self.index;
+        self.index += 1;
+        self.from = position + 1;
+        let record = self.scanner.as_ref().and_then(|scanner| {
+            let record = scanner.records().get(at)?;
+            let (segment, offset, len) = scanner.place(record);
+            Some(Record {
+                position,
+                at_ms: record.at_ms,
+                payload: scanner.body(record),
+                place: Place {
+                    segment,
+                    offset,
+                    len,
+                },
+            })
+        });
+        Ok(record)
     }
 
-    /// The next wanted record of the batch at hand.
-    fn buffered(&mut self) -> Option<Entry> {
-        let scanner = self.scanner.as_ref()?;
-        let records = scanner.records();
+    /// The position of the next wanted record of the batch at hand.
+    fn buffered(&mut self) -> Option<u64> {
+        let records = self.scanner.as_ref()?.records();
         while records.get(self.index)?.position < self.from {
             self.index += 1;
         }
-        let record = records.get(self.index)?;
-        Some(Entry {
-            position: record.position,
-            at_ms: record.at_ms,
-            payload: scanner.body(record).to_vec(),
-        })
+        records.get(self.index).map(|record| record.position)
     }
 
     /// Reads one more batch, in the next segment where this one has ended; false at the end.

@@ -60,6 +60,11 @@ pub(super) fn known_identity(storage: &dyn Storage) -> Result<Option<Identity>, 
     Ok(Header::salvage(&page).ok().map(|header| header.identity))
 }
 
+/// The identity of the journal in `storage`; `None` where there is no journal yet.
+pub fn identity_of(storage: &dyn Storage) -> Result<Option<[u8; 16]>, JournalError> {
+    known_identity(storage)
+}
+
 fn read_identity(storage: &dyn Storage) -> Result<Option<Identity>, JournalError> {
     let io = |error| JournalError::io("read", IDENTITY)(error);
     let names = storage.list().map_err(io)?;

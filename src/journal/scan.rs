@@ -13,8 +13,11 @@ use super::format::{
 };
 use super::storage::{StorageFile, read_full};
 
-/// Bytes that are read at once.
+/// Most bytes that are read at once.
 const WINDOW: usize = 256 << 10;
+/// Bytes that are read at once after [`Scanner::refresh`], doubled from read to read: whoever
+/// follows a writer reads little beyond what was written.
+const WINDOW_FIRST: usize = 16 << 10;
 
 /// Walks over the whole batches of one segment.
 pub(super) struct Scanner {
@@ -27,9 +30,11 @@ pub(super) struct Scanner {
     /// The position that the next record must bear.
     pub(super) next: u64,
     pub(super) chain: Chain,
-    /// Bytes of the file from `window_at`.
+    /// Bytes of the file from `window_at`. `window_at <= offset`.
     window: Vec<u8>,
     window_at: u64,
+    /// Bytes that the next read asks for.
+    step: usize,
     records: Vec<RecordAt>,
     /// The mark of the current batch: the next position, and the chain to go on with.
     mark: Option<(u64, Chain)>,
@@ -87,6 +92,7 @@ impl Scanner {
             chain: header.chain,
             window: Vec::new(),
             window_at: HEADER_LEN,
+            step: WINDOW,
             records: Vec::new(),
             mark: None,
         }
@@ -102,6 +108,13 @@ impl Scanner {
         self.window.get(record.body.clone()).unwrap_or_default()
     }
 
+    /// Where the payload of one of [`Scanner::records`] stands: first position of the segment, byte
+    /// in its file, length.
+    pub(super) fn place(&self, record: &RecordAt) -> (u64, u64, usize) {
+        let at = self.window_at + record.body.start as u64;
+        (self.first, at, record.body.len())
+    }
+
     /// Whether this is the segment that starts at `first`.
     pub(super) fn starts_at(&self, first: u64) -> bool {
         self.first == first
@@ -111,6 +124,7 @@ impl Scanner {
     pub(super) fn refresh(&mut self) {
         self.window.clear();
         self.window_at = self.offset;
+        self.step = WINDOW_FIRST;
         self.records.clear();
     }
 
@@ -118,11 +132,11 @@ impl Scanner {
     pub(super) fn next(&mut self) -> Result<Found, JournalError> {
         self.records.clear();
         self.mark = None;
-        self.drop_read();
-        let mut at = 0usize;
+        let start = self.drop_read();
+        let mut at = start;
         loop {
             let position = self.next + self.records.len() as u64;
-            let place = self.offset + at as u64;
+            let place = self.window_at + at as u64;
             let broken = |flaw| Found::Broken {
                 at: place,
                 position,
@@ -149,7 +163,7 @@ impl Scanner {
                 return Ok(broken(flaw));
             }
             if head.is_trailer() {
-                let closed = self.close(&head, at);
+                let closed = self.close(&head, start, at);
                 return Ok(closed.map_or_else(broken, Found::Batch));
             }
             if head.is_mark() && head.position >= position {
@@ -171,12 +185,12 @@ impl Scanner {
         }
     }
 
-    /// Checks the trailer at `at` and moves behind it.
-    fn close(&mut self, head: &Head, at: usize) -> Result<Sort, Flaw> {
+    /// Checks the trailer at `at` of the batch that starts at `start`, and moves behind it.
+    fn close(&mut self, head: &Head, start: usize, at: usize) -> Result<Sort, Flaw> {
         let count = self.records.len();
         let next = self.next + count as u64;
         let last = self.mark.map_or(next, |(next, _)| next) - 1;
-        let batch = self.window.get(..at).unwrap_or_default();
+        let batch = self.window.get(start..at).unwrap_or_default();
         let record = self.window.get(at..at + TRAILER_LEN).unwrap_or_default();
         let trailer = Trailer::decode(record).ok_or(Flaw::Count)?;
         if head.position != last {
@@ -184,7 +198,8 @@ impl Scanner {
                 found: head.position,
             });
         }
-        if trailer.count as usize != count || trailer.batch_len as usize != at + TRAILER_LEN {
+        if trailer.count as usize != count || trailer.batch_len as usize != at - start + TRAILER_LEN
+        {
             return Err(Flaw::Count);
         }
         let chain = chained(&self.chain, batch);
@@ -193,7 +208,7 @@ impl Scanner {
         }
         self.chain = self.mark.map_or(chain, |(_, chain)| chain);
         self.next = last + 1;
-        self.offset += (at + TRAILER_LEN) as u64;
+        self.offset += (at - start + TRAILER_LEN) as u64;
         Ok(match self.mark {
             Some((after, _)) => Sort::Repaired { lost: after - next },
             None if count == 0 => Sort::Stop,
@@ -233,18 +248,24 @@ impl Scanner {
         Ok(head.map_or(0, |head| head.position))
     }
 
-    /// Drops the bytes before `offset` from the window.
-    fn drop_read(&mut self) {
+    /// Where `offset` stands in the window. The bytes before it are dropped once they are many, so
+    /// that a batch does not move all that was read behind it.
+    fn drop_read(&mut self) -> usize {
         let read = usize::try_from(self.offset - self.window_at).unwrap_or(usize::MAX);
+        if read < WINDOW && read <= self.window.len() {
+            return read;
+        }
         self.window.drain(..read.min(self.window.len()));
         self.window_at = self.offset;
+        0
     }
 
     /// Has at least `need` bytes in the window, unless the file ends; tells how many there are.
     fn fill(&mut self, need: usize) -> Result<usize, JournalError> {
         if self.window.len() < need {
             let have = self.window.len();
-            self.window.resize(need.max(have + WINDOW), 0);
+            self.window.resize(need.max(have + self.step), 0);
+            self.step = WINDOW.min(self.step * 2);
             let at = self.window_at + have as u64;
             let new = self.window.get_mut(have..).unwrap_or_default();
             let read =

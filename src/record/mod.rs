@@ -13,6 +13,7 @@
 mod fields;
 mod head;
 mod read;
+mod unreadable;
 mod write;
 
 use larm_carrier::Identity;
@@ -20,6 +21,7 @@ use larm_event::Event;
 
 pub use head::Stored;
 pub use read::FieldError;
+pub use unreadable::{UNREADABLE, event_of, unreadable};
 
 /// The version that is written. Readers accept every version up to it.
 const VERSION: u8 = 2;

@@ -124,6 +124,7 @@ impl Sink {
         let published = journal.published();
         let worker = Worker {
             lanes: lanes.clone(),
+            published: published.clone(),
             journal: Some(journal),
             hooks,
             limits: limits.clone(),
@@ -201,6 +202,7 @@ impl Batch {
 
 struct Worker {
     lanes: Lanes,
+    published: Published,
     /// `None` once it was closed.
     journal: Option<Journal>,
     hooks: Hooks,
@@ -278,6 +280,8 @@ impl Worker {
                     commit: start.elapsed(),
                 });
                 self.batch.complete(appended);
+                // Those who follow the journal come after those who wait for a reply.
+                self.published.ring();
             }
             Ok(None) | Err(JournalError::Full { .. }) => {}
             Err(error) => {

@@ -154,3 +154,26 @@ fn whoever_pushes_while_the_sink_ends_gets_an_answer() {
         pusher.join().unwrap();
     });
 }
+
+#[test]
+fn nobody_sleeps_through_a_published_position() {
+    model(3, || {
+        let published = Published::new(0);
+        let follower = {
+            let published = published.clone();
+            thread::spawn(move || {
+                let watch = published.watch();
+                let mut reached = 0;
+                while reached < 2 {
+                    watch.wait(reached, Duration::MAX);
+                    reached = published.position();
+                }
+            })
+        };
+        for position in [1, 2] {
+            published.advance(position);
+            published.ring();
+        }
+        follower.join().unwrap();
+    });
+}

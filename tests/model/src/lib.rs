@@ -9,6 +9,8 @@
     reason = "the gateway's files bring more than the model needs"
 )]
 
+#[path = "../../../src/journal/bell.rs"]
+mod bell;
 #[path = "../../../src/sink/lanes.rs"]
 mod lanes;
 #[path = "../../../src/journal/published.rs"]
