@@ -7,6 +7,7 @@
 pub mod cloudevent;
 pub mod connector;
 pub mod connectors;
+pub mod engine;
 
 pub use connector::{
     BuildError, Connector, Context, Delivery, Limits, Link, LinkState, Pending, Verdict,

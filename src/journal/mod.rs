@@ -69,7 +69,7 @@ pub use published::{Commit, Published, Waker, Watch};
 pub use reader::{Entry, Place, Reader, Record};
 pub use recover::{Recovery, identity_of};
 pub use repair::{Repaired, repair, repair_in};
-pub use retain::remove_before;
+pub use retain::{position_since, remove_before};
 pub use slow::SlowStorage;
 pub use storage::{DiskStorage, Storage, StorageFile};
 pub use verify::{Verified, verify, verify_in};

@@ -1,10 +1,12 @@
-//! Removes old segments that everybody is past.
+//! Removes old segments that everybody is past, and finds what was written since a time.
+use std::path::Path;
 use std::time::Duration;
 
 use super::error::JournalError;
+use super::reader::Reader;
 use super::recover::{open, read_header, segments};
 use super::scan::{Found, Scanner};
-use super::storage::Storage;
+use super::storage::{DiskStorage, Storage};
 use super::writer::Journal;
 
 impl Journal {
@@ -47,6 +49,26 @@ pub fn remove_before(
         removed += 1;
     }
     Ok(removed)
+}
+
+/// The first position in the journal directory `dir` that was written at `at_ms` (UTC, milliseconds
+/// since 1970) or later; `None` where there is none.
+pub fn position_since(dir: &Path, at_ms: i64) -> Result<Option<u64>, JournalError> {
+    let storage = DiskStorage::new(dir);
+    let mut from = 0;
+    for first in segments(&storage)?.into_iter().rev() {
+        from = first;
+        if began(&storage, first)?.is_some_and(|began| began < at_ms) {
+            break;
+        }
+    }
+    let mut reader = Reader::open(dir, from)?;
+    while let Some(record) = reader.lend_until(u64::MAX)? {
+        if record.at_ms >= at_ms {
+            return Ok(Some(record.position));
+        }
+    }
+    Ok(None)
 }
 
 /// When the first batch of a segment was written: everything in the one before is no younger.
