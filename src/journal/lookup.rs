@@ -118,19 +118,17 @@ impl Lookup {
     }
 
     fn file(&mut self, first: u64) -> Result<&Opened, JournalError> {
-        match self.opened.iter().position(|opened| opened.first == first) {
-            Some(at) => {
-                let opened = self.opened.remove(at);
-                self.opened.push(opened);
+        let known = self.opened.iter().position(|opened| opened.first == first);
+        if let Some(at) = known {
+            let opened = self.opened.remove(at);
+            self.opened.push(opened);
+        } else {
+            let file = open(&*self.storage, first)?;
+            let salt = read_header(&*file, first)?.salt();
+            if self.opened.len() >= OPEN_MAX {
+                self.opened.remove(0);
             }
-            None => {
-                let file = open(&*self.storage, first)?;
-                let salt = read_header(&*file, first)?.salt();
-                if self.opened.len() >= OPEN_MAX {
-                    self.opened.remove(0);
-                }
-                self.opened.push(Opened { first, salt, file });
-            }
+            self.opened.push(Opened { first, salt, file });
         }
         Ok(self
             .opened

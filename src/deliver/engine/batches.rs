@@ -39,6 +39,13 @@ pub(super) struct Batch {
     pub(super) skipping: Option<Skipping>,
 }
 
+/// Whether events of an account are to be tried again, and the longest pause that was asked for.
+#[derive(Default)]
+struct Failed {
+    any: bool,
+    after: Option<Duration>,
+}
+
 /// One event of a batch.
 pub(super) struct Item {
     account: u32,
@@ -337,18 +344,18 @@ impl Core {
             .collect();
         let whole = self.judge(&batch, &verdicts);
         let deliveries = Arc::try_unwrap(batch.deliveries).unwrap_or_else(|kept| (*kept).clone());
-        // Accounts of the batch, with the longest pause that one of their events asks for.
-        let mut accounts: BTreeMap<u32, Option<Option<Duration>>> = BTreeMap::new();
+        let mut accounts: BTreeMap<u32, Failed> = BTreeMap::new();
         let now = now_ms();
         for ((item, delivery), verdict) in batch.items.into_iter().zip(deliveries).zip(verdicts) {
             let failed = accounts.entry(item.account).or_default();
             if let Verdict::Retry { after, .. } = &verdict {
-                *failed = Some(failed.flatten().max(*after));
+                failed.any = true;
+                failed.after = failed.after.max(*after);
             }
-            self.settle_one(item, delivery, verdict, now);
+            self.settle_one(&item, delivery, verdict, now);
         }
         for (account, failed) in accounts {
-            self.let_go(account, failed, whole);
+            self.let_go(account, &failed, whole);
         }
     }
 
@@ -391,7 +398,7 @@ impl Core {
         self.unpick();
     }
 
-    fn settle_one(&mut self, item: Item, delivery: Delivery, verdict: Verdict, now: i64) {
+    fn settle_one(&mut self, item: &Item, delivery: Delivery, verdict: Verdict, now: i64) {
         let payload = Payload {
             event: delivery.event,
             json: delivery.json,
@@ -434,22 +441,20 @@ impl Core {
     }
 
     /// The batch of an account is over.
-    fn let_go(&mut self, account: u32, failed: Option<Option<Duration>>, whole: bool) {
-        match failed {
-            Some(after) if !whole => {
-                let failures = self.index.failures(account);
-                *failures = failures.saturating_add(1);
-                let failures = *failures;
-                let pause = self.jitter.pause(failures, after);
-                self.resting.push(account, Instant::now() + pause);
-                self.index.rest(account);
-            }
-            Some(_) => self.index.release(account),
-            None => {
-                *self.index.failures(account) = 0;
-                self.index.release(account);
-            }
+    fn let_go(&mut self, account: u32, failed: &Failed, whole: bool) {
+        if failed.any && !whole {
+            let failures = self.index.failures(account);
+            *failures = failures.saturating_add(1);
+            let failures = *failures;
+            let pause = self.jitter.pause(failures, failed.after);
+            self.resting.push(account, Instant::now() + pause);
+            self.index.rest(account);
+            return;
         }
+        if !failed.any {
+            *self.index.failures(account) = 0;
+        }
+        self.index.release(account);
     }
 
     /// Stops until a person starts it again.

@@ -289,17 +289,17 @@ impl Core {
     /// This range is not in the journal any more.
     fn miss(&mut self, first: u64, last: u64) {
         let done = self.done.within(first, last);
-        let done: u64 = done.ranges().map(|(first, last)| last - first + 1).sum();
-        let lost = (last - first + 1).saturating_sub(done);
-        if lost > 0 {
+        let done: u64 = done.ranges().map(|(start, end)| end - start + 1).sum();
+        let missing = (last - first + 1).saturating_sub(done);
+        if missing > 0 {
             tracing::error!(
                 connector = &*self.name,
                 first,
                 last,
-                lost,
+                missing,
                 "deliver: records that were not delivered are not in the journal any more"
             );
-            self.figures.lost += lost;
+            self.figures.lost += missing;
             self.done.add_range(first, last);
             self.unsaved.changed = true;
         }

@@ -222,7 +222,7 @@ mod tests {
                 for position in 1..100 {
                     prop_assert_eq!(done.contains(position), model.contains(&position));
                 }
-                let low = (1..).find(|p| !model.contains(p)).unwrap() - 1;
+                let low = (1..u64::MAX).find(|p| !model.contains(p)).unwrap() - 1;
                 prop_assert_eq!(done.low(), low);
                 let gap = (first..=first + 9).find(|p| !model.contains(p));
                 prop_assert_eq!(done.gap(first, first + 9), gap);

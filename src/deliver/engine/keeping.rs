@@ -46,13 +46,16 @@ pub(super) enum JobDone {
     Loaded(Vec<Seen>, Answer<u64>),
 }
 
+/// Told when the cursor is on disk, or could not be written.
+type OnSaved = Box<dyn FnOnce(Result<(), CommandError>) + Send>;
+
 /// What the written cursor does not tell yet.
 #[derive(Default)]
 pub(super) struct Unsaved {
     /// Something is done since.
     pub(super) changed: bool,
     /// Who waits for the next write.
-    pub(super) answers: Vec<Box<dyn FnOnce(Result<(), CommandError>) + Send>>,
+    pub(super) answers: Vec<OnSaved>,
     /// It is not written before.
     pub(super) not_before: Option<Instant>,
 }
@@ -62,7 +65,7 @@ pub(super) struct Saving {
     slots: Slots,
     low: u64,
     written: std::io::Result<()>,
-    answers: Vec<Box<dyn FnOnce(Result<(), CommandError>) + Send>>,
+    answers: Vec<OnSaved>,
     took: Duration,
 }
 
@@ -126,7 +129,9 @@ impl Core {
             CommandError::Failed(why)
         });
         if result.is_ok() {
-            self.shared.durable.store(saving.low, Ordering::Release);
+            // What is to be delivered again since the write began must stay in the journal.
+            let low = saving.low.min(self.done.low());
+            self.shared.durable.store(low, Ordering::Release);
         }
         for answer in saving.answers {
             answer(result.clone());

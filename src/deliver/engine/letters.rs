@@ -94,7 +94,8 @@ pub(super) struct Letters {
     live: u64,
     journal: [u8; 16],
     /// Held for as long as anybody works with the files.
-    _lock: Option<Arc<File>>,
+    #[expect(dead_code, reason = "held, never looked at")]
+    lock: Option<Arc<File>>,
 }
 
 /// What opening found.
@@ -125,7 +126,7 @@ impl Letters {
             kept: BTreeMap::new(),
             live: 0,
             journal,
-            _lock: None,
+            lock: None,
         };
         let mut opened = Opened::default();
         let head = bytes.get(..FILE_HEAD).unwrap_or_default();
@@ -158,7 +159,7 @@ impl Letters {
 
     /// Keeps `lock` for as long as the list lives.
     pub(super) fn hold(&mut self, lock: Arc<File>) {
-        self._lock = Some(lock);
+        self.lock = Some(lock);
     }
 
     fn head(&self) -> Vec<u8> {
@@ -300,7 +301,7 @@ impl Letters {
     }
 
     fn copy_aside(&self) -> io::Result<PathBuf> {
-        let to = (0u32..)
+        let to = (0..u32::MAX)
             .map(|n| self.directory.join(format!("{NAME}.damaged-{n}")))
             .find(|path| !path.exists())
             .ok_or(io::ErrorKind::AlreadyExists)?;
@@ -444,7 +445,7 @@ mod tests {
         let letter = DeadLetter {
             position,
             id: Uuid::from_u128(u128::from(position)),
-            account: (position % 2 == 0).then(|| format!("{position:04}")),
+            account: position.is_multiple_of(2).then(|| format!("{position:04}")),
             cause: Cause::Refused,
             reason: "field too long".to_owned(),
             at: Timestamp::from_millis(1_764_000_000_000),

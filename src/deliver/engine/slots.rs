@@ -59,7 +59,8 @@ pub(super) struct Slots {
     next: usize,
     bytes: Vec<u8>,
     /// Held for as long as anybody works with the files.
-    _lock: Option<Arc<File>>,
+    #[expect(dead_code, reason = "held, never looked at")]
+    lock: Option<Arc<File>>,
 }
 
 impl Slots {
@@ -70,7 +71,7 @@ impl Slots {
             turn: 0,
             next: 0,
             bytes: Vec::new(),
-            _lock: None,
+            lock: None,
         };
         let mut there = 0;
         let mut best: Option<Cursor> = None;
@@ -103,7 +104,7 @@ impl Slots {
 
     /// Keeps `lock` for as long as the slots live.
     pub(super) fn hold(&mut self, lock: Arc<File>) {
-        self._lock = Some(lock);
+        self.lock = Some(lock);
     }
 
     /// Gives both files other names, so that they are neither used nor lost.
@@ -114,7 +115,7 @@ impl Slots {
             if !from.exists() {
                 continue;
             }
-            let free = (0u32..)
+            let free = (0..u32::MAX)
                 .map(|n| self.directory.join(format!("{name}.{why}-{n}")))
                 .find(|path| !path.exists());
             if let Some(to) = free {

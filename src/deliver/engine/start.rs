@@ -1,4 +1,5 @@
 //! Starting an engine from what an earlier one left, and ending it.
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::hash::RandomState;
 use std::io;
@@ -13,10 +14,12 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::ages::Ages;
 use super::confirm::Confirmations;
 use super::core::Core;
 use super::done::Done;
 use super::handle::{ASKED_MAX, COMMANDS_MAX, Handle, Shared};
+use super::index::Index;
 use super::keeping::Unsaved;
 use super::letters::Letters;
 use super::pauses::{Jitter, Resting};
@@ -95,6 +98,10 @@ pub struct Engine {
 
 impl Engine {
     /// Starts it, inside a runtime. Reads small files, and waits for nothing else.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one list of everything that an engine consists of"
+    )]
     pub fn start(setup: Setup) -> Result<Self, EngineError> {
         let kept = Kept::open(&setup)?;
         let limits = setup.connector.limits();
@@ -148,16 +155,16 @@ impl Engine {
             said,
             waker,
             keys,
-            index: Default::default(),
-            ages: Default::default(),
-            ready: Default::default(),
+            index: Index::default(),
+            ages: Ages::default(),
+            ready: HashMap::default(),
             reached: low,
             replay: None,
-            batches: Default::default(),
+            batches: HashMap::default(),
             next_batch: 0,
-            loaded: Default::default(),
+            loaded: VecDeque::default(),
             flying: JoinSet::new(),
-            flights: Default::default(),
+            flights: HashMap::default(),
             resting: Resting::default(),
             failures: 0,
             in_a_row: 0,
@@ -170,7 +177,7 @@ impl Engine {
             unsaved: Unsaved::default(),
             letter_at: kept.letter_at,
             letters,
-            jobs: Default::default(),
+            jobs: VecDeque::default(),
             job: None,
             jobs_after: None,
             figures: Status::default(),
@@ -261,7 +268,7 @@ struct Kept {
     slots: Slots,
     cursor: Cursor,
     letters: Letters,
-    letter_at: std::collections::BTreeSet<u64>,
+    letter_at: BTreeSet<u64>,
 }
 
 impl Kept {
@@ -311,8 +318,7 @@ impl Kept {
         let known = matches!(&found, Found::Cursor { .. });
         let cursor = choose(setup, journal, published, &mut slots, found)?;
         let mut cursor = cursor;
-        let letter_at: std::collections::BTreeSet<u64> =
-            letters.list().map(|letter| letter.position).collect();
+        let letter_at: BTreeSet<u64> = letters.list().map(|letter| letter.position).collect();
         // Their events are done: the letter was on disk before the cursor could be.
         for position in letter_at.range(..=published) {
             cursor.done.add(*position);

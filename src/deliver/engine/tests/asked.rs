@@ -120,7 +120,6 @@ async fn a_replay_delivers_again_what_was_done_and_nothing_else() {
     let mut again = fake.delivered().split_off(before);
     again.sort_unstable();
     let expected: Vec<u64> = (4..=30)
-        .filter(|position| ![0, 3].contains(&((position + 3) % 5 + 1)) || position % 5 == 0)
         .filter(|position| position % 5 != 2 && position % 5 != 3 && *position != 5)
         .collect();
     assert_eq!(again, expected);
@@ -206,7 +205,7 @@ async fn unreadable_cursors_are_set_aside_and_everything_goes_again() {
     world.append(&[("1", Intrusion); 5]);
     until(&engine, |status| status.durable == 15).await;
     assert_eq!(fake.delivered(), (11..=15).collect::<Vec<u64>>());
-    assert!(engine.drain(Duration::from_secs(60)).await.in_time);
+    assert!(engine.drain(Duration::from_mins(1)).await.in_time);
     let own = world.directory.path().join("deliver");
     for name in ["cursor.0", "cursor.1"] {
         fs::write(own.join(name), b"not a cursor").unwrap();

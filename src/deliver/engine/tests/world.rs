@@ -14,7 +14,7 @@ use crate::journal::{Journal, Options};
 use crate::record;
 
 /// Long enough for any machine, since nothing is expected to take that long.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A journal and a place for an engine's files.
 pub(super) struct World {
@@ -267,8 +267,6 @@ pub(super) async fn until(engine: &Engine, wanted: impl Fn(&Status) -> bool) -> 
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     });
-    match reached.await {
-        Ok(status) => status,
-        Err(_) => panic!("never: {:?}", handle.status()),
-    }
+    let reached = reached.await;
+    reached.unwrap_or_else(|_| panic!("never: {:?}", handle.status()))
 }
