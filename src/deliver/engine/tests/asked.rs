@@ -1,5 +1,8 @@
 //! What people ask for: pause, skip, replay, and who awaits a position.
 use std::fs;
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use larm_event::Category::{Fire, Intrusion, Medical, Other, Test};
@@ -177,19 +180,18 @@ async fn awaited_positions_are_bounded_and_may_be_given_up() {
         let wait = Duration::from_millis(1);
         assert!(tokio::time::timeout(wait, handle.outcome(1)).await.is_err());
     }
-    let (first, second) = (handle.clone(), handle.clone());
-    let first = tokio::spawn(async move { first.outcome(1).await });
-    let second = tokio::spawn(async move { second.outcome(1).await });
-    loop {
-        // Answered at once when both others are registered.
-        let asked = tokio::time::timeout(Duration::from_millis(20), handle.outcome(1)).await;
-        if asked == Ok(Outcome::Unknown) {
-            break;
-        }
-    }
+    let (mut first, mut second) = (pin!(handle.outcome(1)), pin!(handle.outcome(1)));
+    poll_fn(|context| {
+        // Registered when they are asked for the first time.
+        assert!(first.as_mut().poll(context).is_pending());
+        assert!(second.as_mut().poll(context).is_pending());
+        Poll::Ready(())
+    })
+    .await;
+    assert_eq!(handle.outcome(1).await, Outcome::Unknown);
     world.append(&[("1", Intrusion)]);
-    let outcomes = [first.await.unwrap(), second.await.unwrap()];
-    assert!(outcomes.contains(&Outcome::Delivered), "{outcomes:?}");
+    assert_eq!(first.await, Outcome::Delivered);
+    assert_eq!(second.await, Outcome::Delivered);
     drop(engine);
     assert_eq!(handle.outcome(2).await, Outcome::Unknown);
 }

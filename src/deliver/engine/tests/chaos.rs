@@ -140,8 +140,11 @@ fn tear(own: &Path, dice: &mut Dice) {
             Some((turn, path, bytes))
         })
         .max();
+    // A slot is written only while the other one is whole.
+    let both = matches!(Slots::open(own), Ok((_, Found::Cursor { torn: false, .. })))
+        && own.join("cursor.1").exists();
     if let Some((_, path, mut bytes)) = newest
-        && own.join("cursor.1").exists()
+        && both
         && dice.below(2) == 0
     {
         let from = usize::try_from(dice.below(bytes.len() as u64)).unwrap();
