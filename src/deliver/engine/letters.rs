@@ -94,7 +94,6 @@ pub(super) struct Letters {
     live: u64,
     journal: [u8; 16],
     /// Held for as long as anybody works with the files.
-    #[expect(dead_code, reason = "held, never looked at")]
     lock: Option<Arc<File>>,
 }
 

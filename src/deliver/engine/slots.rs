@@ -59,7 +59,6 @@ pub(super) struct Slots {
     next: usize,
     bytes: Vec<u8>,
     /// Held for as long as anybody works with the files.
-    #[expect(dead_code, reason = "held, never looked at")]
     lock: Option<Arc<File>>,
 }
 
