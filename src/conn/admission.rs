@@ -12,8 +12,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::Notify;
+use super::seat::Seat;
 
 /// Caps of one listener, each at least one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +28,8 @@ pub struct Limits {
 /// One peer's connections by their numbers, which rise.
 #[derive(Debug, Default)]
 struct Peer {
-    silent: BTreeMap<u64, Arc<Notify>>,
-    heard: BTreeMap<u64, Arc<Notify>>,
+    silent: BTreeMap<u64, Arc<Seat>>,
+    heard: BTreeMap<u64, Arc<Seat>>,
 }
 
 impl Peer {
@@ -53,12 +54,12 @@ struct State {
 
 impl State {
     /// Takes a connection out; `None` where it was told to go before.
-    fn remove(&mut self, address: IpAddr, number: u64) -> Option<Arc<Notify>> {
+    fn remove(&mut self, address: IpAddr, number: u64) -> Option<Arc<Seat>> {
         let peer = self.peers.get_mut(&address)?;
         let removed = match peer.silent.remove(&number) {
-            Some(leave) => {
+            Some(seat) => {
                 self.silent.remove(&number);
-                leave
+                seat
             }
             None => peer.heard.remove(&number)?,
         };
@@ -73,8 +74,8 @@ impl State {
     fn dismiss(&mut self, address: IpAddr) -> bool {
         let number = self.peers.get(&address).and_then(Peer::dispensable);
         match number.and_then(|number| self.remove(address, number)) {
-            Some(leave) => {
-                leave.notify_one();
+            Some(seat) => {
+                seat.evict();
                 true
             }
             None => false,
@@ -104,7 +105,7 @@ pub struct Place {
     admission: Arc<Admission>,
     number: u64,
     address: IpAddr,
-    leave: Arc<Notify>,
+    seat: Arc<Seat>,
     heard: bool,
 }
 
@@ -132,17 +133,36 @@ impl Admission {
         let number = state.next;
         state.next += 1;
         state.open += 1;
-        let leave = Arc::new(Notify::new());
+        let seat = Arc::new(Seat::default());
         let peer = state.peers.entry(address).or_default();
-        peer.silent.insert(number, Arc::clone(&leave));
+        peer.silent.insert(number, Arc::clone(&seat));
         state.silent.insert(number, address);
         drop(state);
         Place {
             admission: Arc::clone(self),
             number,
             address,
-            leave,
+            seat,
             heard: false,
+        }
+    }
+
+    /// Wakes every connection whose time is over at monotonic time `now`.
+    pub fn look(&self, now: Duration) {
+        self.each(|seat| seat.look(now));
+    }
+
+    /// Tells every connection to read nothing more.
+    pub fn drain(&self) {
+        self.each(Seat::drain);
+    }
+
+    fn each(&self, visit: impl Fn(&Seat)) {
+        let state = self.lock();
+        for peer in state.peers.values() {
+            for seat in peer.silent.values().chain(peer.heard.values()) {
+                visit(seat);
+            }
         }
     }
 
@@ -160,16 +180,16 @@ impl Place {
         let mut state = self.admission.lock();
         let state = &mut *state;
         if let Some(peer) = state.peers.get_mut(&self.address)
-            && let Some(leave) = peer.silent.remove(&self.number)
+            && let Some(seat) = peer.silent.remove(&self.number)
         {
-            peer.heard.insert(self.number, leave);
+            peer.heard.insert(self.number, seat);
             state.silent.remove(&self.number);
         }
     }
 
-    /// Resolves when the connection has to go.
-    pub async fn evicted(&self) {
-        self.leave.notified().await;
+    /// Where the connection is reached.
+    pub(super) fn seat(&self) -> &Seat {
+        &self.seat
     }
 
     /// Whether the connection has sent a sound frame.
@@ -187,9 +207,8 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
+    use super::super::seat::Order;
     use super::*;
-    use std::future::Future;
-    use std::task::{Context, Waker};
 
     fn address(last: u8) -> IpAddr {
         IpAddr::from([127, 0, 0, last])
@@ -209,9 +228,7 @@ mod tests {
     }
 
     fn has_to_go(place: &Place) -> bool {
-        let told = std::pin::pin!(place.evicted());
-        told.poll(&mut Context::from_waker(Waker::noop()))
-            .is_ready()
+        place.seat().order() == Order::Leave
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! journal format, and nothing of what happens to events downstream.
 mod admission;
 mod notice;
+mod seat;
 pub mod tcp;
 pub mod udp;
 

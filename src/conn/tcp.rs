@@ -1,29 +1,43 @@
 //! One TCP connection: reads frames, answers them in order, never closes first while all is well.
 //!
-//! A buffer exists only while a frame is in progress: an idle connection holds none. Everything
-//! that one read brought is handed to the intake before the first answer is waited for, so that
-//! pipelined frames share a commit; the answers leave together, in the order of their frames.
+//! An idle connection holds no buffer: bytes are read into one that its thread keeps, and only the
+//! beginning of a frame whose rest is still to come stays with the connection. Everything that one
+//! read brought is handed to the intake before the first answer is waited for, so that pipelined
+//! frames share a commit; the answers leave together, in the order of their frames.
+use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf as _, BytesMut};
-use larm_carrier::{CloseReason, Delivery, FrameVerdict, Moment, Session, Step};
+use larm_carrier::{CloseReason, Delivery, FrameVerdict, Moment, Session, Step, Verdict};
 use larm_event::Transport;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout, timeout_at};
 
+use super::seat::Order;
 use super::{Place, Shared};
-use crate::intake::{Origin, Taken};
+use crate::intake::{Origin, Settling, Taken, Waiting};
+use crate::journal::Commit;
 use crate::metrics::Link;
+use crate::sink::{Committed, State};
 
-/// Read in one go; several frames fit.
-const READ_LEN: usize = 4_096;
+/// Read in one go; many pipelined frames fit.
+const READ_LEN: usize = 16_384;
+
+/// Room for one reply; a longer one makes its buffer grow.
+const REPLY_LEN: usize = 64;
 
 /// How long a peer may take to read its replies.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+
+thread_local! {
+    /// What is read goes here first; nothing of it outlives one call of [`Conversation::read`].
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_LEN].into_boxed_slice());
+}
 
 /// Serves a connection to its end and counts how it ended.
 pub async fn serve<S: Session>(
@@ -41,7 +55,9 @@ pub async fn serve<S: Session>(
         place,
         shared,
         origin,
-        buffer: BytesMut::new(),
+        rest: Vec::new(),
+        taken: Vec::new(),
+        begun: None,
     };
     let end = conversation.run().await;
     let shared = &conversation.shared;
@@ -84,130 +100,144 @@ impl End {
     }
 }
 
-struct Conversation<S> {
+struct Conversation<S: Session> {
     stream: TcpStream,
     peer: SocketAddr,
     session: S,
     place: Place,
     shared: Arc<Shared>,
     origin: Origin,
-    /// Bytes of a frame in progress; without capacity between frames.
-    buffer: BytesMut,
+    /// The beginning of a frame in progress; without capacity between frames.
+    rest: Vec<u8>,
+    /// Frames that are not answered yet.
+    taken: Vec<Taken<S::Ticket>>,
+    /// When the frame in progress began, in monotonic time; one byte at a time does not prolong it.
+    begun: Option<Duration>,
+}
+
+/// What a read came to.
+enum Came {
+    /// Bytes came, and were looked at; the session may have ended the conversation.
+    Bytes(Option<End>),
+    /// The peer has closed its side; what it left was looked at.
+    Closed(Option<End>),
 }
 
 impl<S: Session> Conversation<S> {
     async fn run(&mut self) -> End {
-        // When the frame in progress began; one byte at a time does not prolong it.
-        let mut begun: Option<Instant> = None;
+        let mut now = self.shared.clock.now().mono;
         loop {
-            if let Err(end) = self.wait_for_bytes(begun).await {
-                // A frame that came before the order to go is still answered.
-                if end == End::Evicted && matches!(self.read(), Ok(Some(1..))) {
-                    return self.work(Delivery::Stream).await.err().unwrap_or(end);
-                }
-                return end;
-            }
-            let read = match self.read() {
-                Ok(Some(read)) => read,
-                Ok(None) => continue,
-                Err(_) => return End::Failed,
-            };
-            let delivery = if read == 0 {
-                Delivery::StreamEnd
-            } else {
-                Delivery::Stream
-            };
-            let worked = match self.work(delivery).await {
-                Ok(worked) => worked,
+            let expired = self.set_time(now);
+            let came = match poll_fn(|cx| self.poll_came(cx, expired)).await {
+                Ok(came) => came,
                 Err(end) => return end,
             };
-            if read == 0 {
-                return End::PeerClosed;
+            if let Err(end) = self.answer().await {
+                return end;
             }
-            if self.buffer.is_empty() {
-                self.buffer = BytesMut::new();
-            } else if !worked.begun {
-                // A byte of filler does not keep a whole buffer.
-                self.buffer = BytesMut::from(self.buffer.as_ref());
-            }
-            begun = match begun {
-                _ if !worked.begun => None,
-                Some(at) if !worked.consumed => Some(at),
-                _ => Some(Instant::now()),
+            now = match came {
+                Came::Bytes(Some(end)) | Came::Closed(Some(end)) => return end,
+                Came::Closed(None) => return End::PeerClosed,
+                Came::Bytes(None) => self.shared.clock.now().mono,
             };
         }
     }
 
-    async fn wait_for_bytes(&self, begun: Option<Instant>) -> Result<(), End> {
-        let (deadline, expired) = match begun {
-            Some(at) => (at + self.shared.frame_timeout, End::HalfFrame),
-            None if self.place.is_proven() => {
-                (Instant::now() + self.shared.idle_timeout, End::Idle)
-            }
-            None => (Instant::now() + self.shared.first_byte_timeout, End::Silent),
+    /// Sets when the wait for bytes is over, and tells what it ends with then.
+    fn set_time(&self, now: Duration) -> End {
+        let (at, expired) = match self.begun {
+            Some(begun) => (begun + self.shared.frame_timeout, End::HalfFrame),
+            None if self.place.is_proven() => (now + self.shared.idle_timeout, End::Idle),
+            None => (now + self.shared.first_byte_timeout, End::Silent),
         };
-        tokio::select! {
-            biased;
-            () = self.shared.stop.cancelled() => Err(End::Draining),
-            () = self.place.evicted() => Err(End::Evicted),
-            ready = timeout_at(deadline, self.stream.readable()) => match ready {
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(_)) => Err(End::Failed),
-                Err(_) => Err(expired),
-            },
-        }
+        self.place.seat().wake_at(at);
+        expired
     }
 
-    /// Appends what is there to the buffer. `None`: nothing was there after all.
-    fn read(&mut self) -> io::Result<Option<usize>> {
-        let room = self.session.frame_len_max().max(READ_LEN) + READ_LEN;
-        let wanted = READ_LEN.min(room.saturating_sub(self.buffer.len())).max(1);
-        self.buffer.reserve(wanted);
-        match self.stream.try_read_buf(&mut self.buffer) {
-            Ok(read) => Ok(Some(read)),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                if self.buffer.is_empty() {
-                    self.buffer = BytesMut::new();
-                }
-                Ok(None)
+    /// Waits for bytes or for the end. Who has to go is still answered what it sent before.
+    fn poll_came(&mut self, cx: &mut Context<'_>, expired: End) -> Poll<Result<Came, End>> {
+        let seat = self.place.seat();
+        seat.register(cx.waker());
+        let order = seat.order();
+        if order == Order::Drain {
+            return Poll::Ready(Err(End::Draining));
+        }
+        match self.poll_read(cx) {
+            Poll::Ready(Ok(Came::Bytes(None))) if order == Order::Leave => {
+                Poll::Ready(Ok(Came::Bytes(Some(End::Evicted))))
             }
-            Err(error) => Err(error),
+            Poll::Ready(Ok(came)) => Poll::Ready(Ok(came)),
+            Poll::Ready(Err(_)) => Poll::Ready(Err(End::Failed)),
+            Poll::Pending if order == Order::Leave => Poll::Ready(Err(End::Evicted)),
+            Poll::Pending if self.is_due() => Poll::Ready(Err(expired)),
+            Poll::Pending => Poll::Pending,
         }
     }
 
-    /// Takes every frame out of the buffer, then answers them in order.
-    async fn work(&mut self, delivery: Delivery) -> Result<Worked, End> {
+    fn is_due(&self) -> bool {
+        let clock = &self.shared.clock;
+        self.place.seat().is_due(|| clock.now().mono)
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Came>> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut fresh = ReadBuf::new(scratch);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut fresh))?;
+            let fresh = fresh.filled();
+            Poll::Ready(Ok(if fresh.is_empty() {
+                Came::Closed(self.look(&[], Delivery::StreamEnd))
+            } else {
+                Came::Bytes(self.look(fresh, Delivery::Stream))
+            }))
+        })
+    }
+
+    /// Takes every whole frame out of what was left and what is fresh, and keeps the rest.
+    fn look(&mut self, fresh: &[u8], delivery: Delivery) -> Option<End> {
         let now = self.shared.clock.now();
-        let mut taken = Vec::new();
-        let mut used = 0;
-        let mut begun = false;
-        let mut end = None;
-        while end.is_none() {
-            match self.step(used, delivery, now) {
-                Progress::Frame { consumed, request } => {
-                    used += consumed;
-                    taken.push(request);
-                }
-                Progress::Dropped { consumed } => used += consumed,
-                Progress::Wait {
-                    consumed,
-                    begun: waits,
-                } => {
-                    used += consumed;
-                    begun = waits;
-                    break;
-                }
-                Progress::End(reason) => end = Some(End::Session(reason)),
-            }
-        }
-        self.buffer.advance(used.min(self.buffer.len()));
-        self.answer(taken).await?;
-        let consumed = used > 0;
-        end.map_or(Ok(Worked { consumed, begun }), Err)
+        let mut kept = std::mem::take(&mut self.rest);
+        let input = if kept.is_empty() {
+            fresh
+        } else {
+            kept.extend_from_slice(fresh);
+            &kept
+        };
+        let looked = self.take_frames(input, delivery, now);
+        let rest = input.get(looked.used..).unwrap_or_default();
+        // As long as the rest, so that a byte of filler does not keep a whole buffer.
+        self.rest = rest.to_vec();
+        self.begun = match self.begun {
+            _ if !looked.begun => None,
+            Some(at) if looked.used == 0 => Some(at),
+            _ => Some(now.mono),
+        };
+        looked.end.map(End::Session)
     }
 
-    fn step(&mut self, used: usize, delivery: Delivery, now: Moment) -> Progress<S::Ticket> {
-        let input = self.buffer.get(used..).unwrap_or_default();
+    fn take_frames(&mut self, input: &[u8], delivery: Delivery, now: Moment) -> Looked {
+        let mut looked = Looked::default();
+        loop {
+            let front = input.get(looked.used..).unwrap_or_default();
+            match self.step(front, delivery, now) {
+                Progress::Frame { consumed, request } => {
+                    looked.used += consumed;
+                    self.taken.push(request);
+                }
+                Progress::Dropped { consumed } => looked.used += consumed,
+                Progress::Wait { consumed, begun } => {
+                    looked.used += consumed;
+                    looked.begun = begun;
+                    return looked;
+                }
+                Progress::End(reason) => {
+                    looked.end = Some(reason);
+                    return looked;
+                }
+            }
+        }
+    }
+
+    fn step(&mut self, input: &[u8], delivery: Delivery, now: Moment) -> Progress<S::Ticket> {
         let shared = &self.shared;
         let metrics = shared.intake.metrics();
         match self
@@ -254,33 +284,91 @@ impl<S: Session> Conversation<S> {
         }
     }
 
-    async fn answer(&mut self, taken: Vec<Taken<S::Ticket>>) -> Result<(), End> {
-        let mut replies = Vec::new();
+    /// Answers what was taken, in order.
+    async fn answer(&mut self) -> Result<(), End> {
+        let taken = std::mem::take(&mut self.taken);
+        let Some(received) = taken.first().map(|first| first.received) else {
+            return Ok(());
+        };
+        let shared = Arc::clone(&self.shared);
+        let intake = &*shared.intake;
+        let _counted = Waiting::on(intake, taken.len() as u64);
+        self.place
+            .seat()
+            .wake_at(received.mono + intake.ack_deadline());
+        let mut replies = Vec::with_capacity(taken.len() * REPLY_LEN);
+        let mut now = None;
         for request in taken {
-            let shared = &self.shared;
-            shared
-                .intake
-                .settle(&self.session, request, shared.clock.as_ref(), &mut replies)
-                .await;
+            let verdict = match intake.begin(request.outcome) {
+                Settling::Now(verdict) => verdict,
+                Settling::Waits { committed, repeat } => {
+                    now = None;
+                    Some(self.wait(committed, repeat).await)
+                }
+            };
+            let now = *now.get_or_insert_with(|| shared.clock.now());
+            let (ticket, received) = (request.ticket, request.received);
+            intake.reply(&self.session, ticket, verdict, received, now, &mut replies);
         }
+        self.send(&replies).await
+    }
+
+    /// Waits for the sink, but not beyond the deadline.
+    async fn wait(&mut self, mut committed: Committed, repeat: bool) -> Verdict<Commit> {
+        let state = poll_fn(|cx| self.poll_committed(cx, &mut committed)).await;
+        self.shared.intake.conclude(state, repeat)
+    }
+
+    fn poll_committed(
+        &mut self,
+        cx: &mut Context<'_>,
+        committed: &mut Committed,
+    ) -> Poll<Option<State>> {
+        self.place.seat().register(cx.waker());
+        match Pin::new(committed).poll(cx) {
+            Poll::Ready(state) => Poll::Ready(Some(state)),
+            Poll::Pending if self.is_due() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    async fn send(&mut self, replies: &[u8]) -> Result<(), End> {
         if replies.is_empty() {
             return Ok(());
         }
-        match timeout(WRITE_TIMEOUT, self.stream.write_all(&replies)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(End::Failed),
-            Err(_) => Err(End::SlowReader),
+        let sent = self.stream.try_write(replies).unwrap_or(0);
+        if sent == replies.len() {
+            return Ok(());
         }
+        let now = self.shared.clock.now().mono;
+        self.place.seat().wake_at(now + WRITE_TIMEOUT);
+        let mut left = replies.get(sent..).unwrap_or_default();
+        poll_fn(|cx| self.poll_send(cx, &mut left)).await
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>, left: &mut &[u8]) -> Poll<Result<(), End>> {
+        self.place.seat().register(cx.waker());
+        while !left.is_empty() {
+            match Pin::new(&mut self.stream).poll_write(cx, left) {
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(End::Failed)),
+                Poll::Ready(Ok(sent)) => *left = left.get(sent..).unwrap_or_default(),
+                Poll::Pending if self.is_due() => return Poll::Ready(Err(End::SlowReader)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
-/// What one look at the buffer came to.
-#[derive(Clone, Copy)]
-struct Worked {
-    /// Something was taken out: whatever is in progress now is another frame than before.
-    consumed: bool,
+/// What one look at the bytes came to.
+#[derive(Default)]
+struct Looked {
+    /// Bytes at the front that are done with.
+    used: usize,
     /// A frame has begun and is not whole.
     begun: bool,
+    /// The session ended the conversation.
+    end: Option<CloseReason>,
 }
 
 /// One step's effect on the loop.

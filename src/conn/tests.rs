@@ -432,7 +432,7 @@ async fn a_reply_leaves_from_the_address_that_the_datagram_was_sent_to() {
 async fn a_retry_after_a_full_disk_gets_another_try() {
     let dir = tempfile::tempdir().unwrap();
     let small = Options {
-        segment_len: 64 << 10,
+        segment_len: 16 << 10,
         ..OPTIONS
     };
     let (journal, _) = Journal::open(dir.path(), &small).unwrap();

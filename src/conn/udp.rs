@@ -4,7 +4,7 @@ use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use larm_carrier::{Delivery, FrameVerdict, Session, Step};
+use larm_carrier::{Delivery, FrameVerdict, Moment, Session, Step};
 use larm_event::Transport;
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use tokio::io::Interest;
@@ -13,14 +13,14 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::Shared;
-use crate::intake::{Outcome, Taken};
+use crate::intake::{Origin, Outcome, Settling, Taken, Waiting};
 use crate::metrics::Link;
 
 /// Datagrams of one sender may come merged into one buffer of up to this size (GRO).
 const BUFFER_LEN: usize = 65_536;
 
 /// Buffers read in one system call.
-const BATCH: usize = 8;
+const BATCH: usize = 32;
 
 /// Frames taken from one datagram; a datagram is meant to hold one.
 const FRAMES_PER_DATAGRAM_MAX: usize = 8;
@@ -73,10 +73,11 @@ pub async fn serve<S: Session>(
     let mut waiting = JoinSet::new();
     let mut buffers: [Vec<u8>; BATCH] = std::array::from_fn(|_| vec![0; BUFFER_LEN]);
     let mut meta = [RecvMeta::default(); BATCH];
+    let mut stopped = std::pin::pin!(shared.stop.cancelled());
     loop {
         let count = tokio::select! {
             biased;
-            () = shared.stop.cancelled() => break,
+            () = &mut stopped => break,
             Some(done) = waiting.join_next(), if !waiting.is_empty() => {
                 count_panic(&shared, done);
                 continue;
@@ -92,17 +93,29 @@ pub async fn serve<S: Session>(
                 }
             },
         };
+        let mut batch = Batch {
+            session: make(),
+            shared: Arc::clone(&shared),
+            socket: Arc::clone(&socket),
+            unanswered: Vec::new(),
+            room: places.available_permits(),
+        };
         for (buffer, meta) in buffers.iter().zip(&meta).take(count) {
             let bytes = buffer.get(..meta.len).unwrap_or_default();
             for datagram in bytes.chunks(meta.stride.max(1)) {
-                let task = Datagram {
-                    socket: &socket,
-                    places: &places,
-                    shared: &shared,
-                    meta,
-                };
-                task.take(datagram, make(), &mut waiting);
+                batch.take(datagram, meta);
             }
+        }
+        // Silence needs no task; a flood of what is not answered makes none.
+        if !batch.unanswered.is_empty() {
+            let places = Arc::clone(&places);
+            let count = u32::try_from(batch.unanswered.len()).unwrap_or(u32::MAX);
+            // Only this task takes places, and it looked how many there are.
+            let held = places.try_acquire_many_owned(count);
+            waiting.spawn(async move {
+                let _held = held;
+                batch.answer().await;
+            });
         }
     }
     while let Some(done) = waiting.join_next().await {
@@ -114,92 +127,123 @@ pub async fn serve<S: Session>(
 fn count_panic(shared: &Shared, done: Result<(), tokio::task::JoinError>) {
     if done.is_err_and(|error| error.is_panic()) {
         shared.intake.metrics().link(Link::Panicked);
-        tracing::error!(listener = %shared.name, "a datagram's task panicked; it was not answered");
+        tracing::error!(listener = %shared.name, "a task for datagrams panicked; they were not answered");
     }
 }
 
-struct Datagram<'a> {
-    socket: &'a Arc<Socket>,
-    places: &'a Arc<Semaphore>,
-    shared: &'a Arc<Shared>,
-    meta: &'a RecvMeta,
+/// The datagrams of one system call: taken together, so that they share a commit, and answered by
+/// one task.
+struct Batch<S: Session> {
+    session: S,
+    shared: Arc<Shared>,
+    socket: Arc<Socket>,
+    unanswered: Vec<Unanswered<S::Ticket>>,
+    /// Datagrams that may still wait for the disk. `unanswered.len() <= room` but for the further
+    /// frames of a datagram.
+    room: usize,
 }
 
-impl Datagram<'_> {
-    /// Takes the frames out of the datagram and answers them from a task of their own.
-    fn take<S: Session>(self, datagram: &[u8], mut session: S, waiting: &mut JoinSet<()>) {
-        let shared = self.shared;
+struct Unanswered<T> {
+    request: Taken<T>,
+    to: SocketAddr,
+    /// The address that the datagram was sent to.
+    from: Option<IpAddr>,
+}
+
+impl<S: Session> Batch<S> {
+    fn take(&mut self, datagram: &[u8], meta: &RecvMeta) {
+        let shared = Arc::clone(&self.shared);
         shared.intake.metrics().link(Link::Datagram);
-        let Ok(place) = Arc::clone(self.places).try_acquire_owned() else {
+        if self.unanswered.len() >= self.room {
             shared.intake.metrics().link(Link::DatagramOverload);
             return;
-        };
-        let taken = self.frames(datagram, &mut session);
-        if taken.is_empty() {
-            return;
         }
-        let (socket, shared) = (Arc::clone(self.socket), Arc::clone(shared));
-        let (to, from) = (self.meta.addr, self.meta.dst_ip);
-        waiting.spawn(async move {
-            let _place = place;
-            for request in taken {
-                let mut reply = Vec::new();
-                let clock = shared.clock.as_ref();
-                shared
-                    .intake
-                    .settle(&session, request, clock, &mut reply)
-                    .await;
-                if reply.is_empty() {
-                    continue;
-                }
-                if let Err(error) = socket.send(to, from, &reply).await {
-                    shared.intake.metrics().link(Link::Failed);
-                    tracing::debug!(listener = %shared.name, %error, "reply not sent");
-                }
-            }
-        });
-    }
-
-    fn frames<S: Session>(&self, datagram: &[u8], session: &mut S) -> Vec<Taken<S::Ticket>> {
-        let shared = self.shared;
-        let metrics = shared.intake.metrics();
-        let peer = self.meta.addr;
-        let origin = shared.origin(Transport::Udp, peer);
+        let origin = shared.origin(Transport::Udp, meta.addr);
         let now = shared.clock.now();
-        let mut taken = Vec::new();
         let mut rest = datagram;
         for _ in 0..FRAMES_PER_DATAGRAM_MAX {
-            let step = session.receive(rest, Delivery::Datagram, now, shared.intake.as_ref());
-            let consumed = match step {
-                Step::More { .. } => break,
-                Step::Skip { consumed, noise } => {
-                    metrics.noise(noise, consumed);
-                    shared.notice.noise(&shared.name, peer, noise, consumed);
-                    consumed
-                }
-                Step::Request { consumed, request } => {
-                    if request.verdict != FrameVerdict::Ok {
-                        let (verdict, frame) = (request.verdict, request.frame);
-                        shared.notice.refused(&shared.name, peer, verdict, frame);
-                    }
-                    let request = shared.intake.take(request, &origin, now);
-                    // Silence needs no task; a flood of what is not answered makes none.
-                    if !matches!(request.outcome, Outcome::Silence) {
-                        taken.push(request);
-                    }
-                    consumed
-                }
-                Step::Close { reason } => {
-                    metrics.close(reason);
-                    shared.notice.closed(&shared.name, peer, reason);
-                    break;
-                }
+            let Some(consumed) = self.step(rest, &origin, meta, now) else {
+                break;
             };
             rest = rest.get(consumed.max(1)..).unwrap_or_default();
             if rest.is_empty() {
                 break;
             }
         }
-        taken
+    }
+
+    /// Takes one frame, or noise, off the front; `None` at the end of what can be read.
+    fn step(
+        &mut self,
+        rest: &[u8],
+        origin: &Origin,
+        meta: &RecvMeta,
+        now: Moment,
+    ) -> Option<usize> {
+        let shared = &self.shared;
+        let (metrics, notice) = (shared.intake.metrics(), &shared.notice);
+        let accounts = shared.intake.as_ref();
+        match self
+            .session
+            .receive(rest, Delivery::Datagram, now, accounts)
+        {
+            Step::More { .. } => None,
+            Step::Skip { consumed, noise } => {
+                metrics.noise(noise, consumed);
+                notice.noise(&shared.name, meta.addr, noise, consumed);
+                Some(consumed)
+            }
+            Step::Request { consumed, request } => {
+                if request.verdict != FrameVerdict::Ok {
+                    notice.refused(&shared.name, meta.addr, request.verdict, request.frame);
+                }
+                let request = shared.intake.take(request, origin, now);
+                if !matches!(request.outcome, Outcome::Silence) {
+                    self.unanswered.push(Unanswered {
+                        request,
+                        to: meta.addr,
+                        from: meta.dst_ip,
+                    });
+                }
+                Some(consumed)
+            }
+            Step::Close { reason } => {
+                metrics.close(reason);
+                notice.closed(&shared.name, meta.addr, reason);
+                None
+            }
+        }
+    }
+
+    /// Answers all of them, each when it is durable, none behind its deadline.
+    async fn answer(self) {
+        let intake = &*self.shared.intake;
+        let _counted = Waiting::on(intake, self.unanswered.len() as u64);
+        let mut late = std::pin::pin!(tokio::time::sleep(intake.ack_deadline()));
+        let mut reply = Vec::new();
+        for Unanswered { request, to, from } in self.unanswered {
+            let verdict = match intake.begin(request.outcome) {
+                Settling::Now(verdict) => verdict,
+                Settling::Waits { committed, repeat } => {
+                    let state = tokio::select! {
+                        biased;
+                        state = committed => Some(state),
+                        () = &mut late => None,
+                    };
+                    Some(intake.conclude(state, repeat))
+                }
+            };
+            let now = self.shared.clock.now();
+            reply.clear();
+            let (ticket, received) = (request.ticket, request.received);
+            intake.reply(&self.session, ticket, verdict, received, now, &mut reply);
+            if reply.is_empty() {
+                continue;
+            }
+            if let Err(error) = self.socket.send(to, from, &reply).await {
+                intake.metrics().link(Link::Failed);
+                tracing::debug!(listener = %self.shared.name, %error, "reply not sent");
+            }
+        }
     }
 }

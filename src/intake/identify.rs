@@ -14,11 +14,16 @@
 //! same content, nothing that tells                  -> New, possible repeat of the latest one
 //! ```
 //!
+//! Layout: one ring in order of arrival. Each entry points back to the one before with the same
+//! content, and to the one before of the same account; two maps know the latest of each. So an entry
+//! costs one place in the ring, and nothing is allocated for it.
+//!
 //! A number is no evidence where the account is known to use one number for all, or was seen in
 //! this window to use it for other content.
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use larm_carrier::Identity;
 use larm_event::Timestamp;
 use uuid::Uuid;
@@ -42,30 +47,47 @@ pub enum Finding<T> {
     },
 }
 
+/// Number of an entry since the start; rising, so that a link to one that has left is told by it.
+type Serial = u64;
+
 #[derive(Clone, Debug)]
 struct Seen<T> {
+    content: [u8; 16],
+    account: [u8; 16],
     sequence: Option<u32>,
     sent_at: Option<Timestamp>,
     at: Duration,
     id: Uuid,
-    memo: T,
+    /// The one before with the same content.
+    same_content: Option<Serial>,
+    /// The one before of the same account.
+    same_account: Option<Serial>,
+    /// `None`: taken back, since it could not be queued. It stays in its place.
+    memo: Option<T>,
 }
 
-/// Which numbers an account used lately, for which content.
-type Trail = VecDeque<(u32, [u8; 16], Duration)>;
-
-/// As many numbers of one account as are remembered to find out that it uses one for all.
+/// As many entries of one account as are looked at to find out that it uses one number for all.
 const TRAIL_LEN_MAX: usize = 8;
+
+/// As many entries of one content as are compared: whoever sends the same without end cannot make
+/// each look-up longer. A repeat of one further back is then a new event, never a lost one.
+const SAME_CONTENT_MAX: usize = 256;
+
+/// Digests of 16 bytes, spread by a seed that nobody outside knows.
+type Latest = HashMap<[u8; 16], Serial, RandomState>;
 
 /// The window. `T` is what a repeat has to wait for.
 #[derive(Debug)]
 pub struct Repeats<T> {
     length: Duration,
     entries_max: usize,
-    by_content: HashMap<[u8; 16], VecDeque<Seen<T>>>,
-    trails: HashMap<[u8; 16], Trail>,
-    /// Every entry in order of arrival; `order.len() <= entries_max`.
-    order: VecDeque<(Duration, [u8; 16], [u8; 16])>,
+    /// In order of arrival; `ring.len() <= entries_max`. Entry `i` has the serial `first + i`.
+    ring: VecDeque<Seen<T>>,
+    first: Serial,
+    by_content: Latest,
+    by_account: Latest,
+    /// Entries that were taken back and are still in the ring.
+    taken_back: usize,
     pushed_out: u64,
 }
 
@@ -76,9 +98,11 @@ impl<T: Clone> Repeats<T> {
         Self {
             length,
             entries_max: entries_max.max(1),
-            by_content: HashMap::new(),
-            trails: HashMap::new(),
-            order: VecDeque::new(),
+            ring: VecDeque::new(),
+            first: 0,
+            by_content: Latest::default(),
+            by_account: Latest::default(),
+            taken_back: 0,
             pushed_out: 0,
         }
     }
@@ -91,93 +115,79 @@ impl<T: Clone> Repeats<T> {
     /// What a frame with this identity is at monotonic time `at`.
     pub fn find(&mut self, identity: &Identity, at: Duration) -> Finding<T> {
         self.expire(at);
-        let Some(same_content) = self.by_content.get(&identity.content) else {
+        let Some(latest) = self.same_content(&identity.content).next() else {
             return Finding::New;
         };
         let number_tells = !identity.constant_sequence && !self.number_is_shared(identity);
-        let repeats = same_content.iter().rev().find(|seen| {
+        let repeats = self.same_content(&identity.content).find(|(seen, _)| {
             let same_time = identity.sent_at.is_some() && seen.sent_at == identity.sent_at;
             let same_number =
                 number_tells && identity.sequence.is_some() && seen.sequence == identity.sequence;
             same_time || same_number || identity.renumbers
         });
-        if let Some(seen) = repeats {
+        if let Some((seen, memo)) = repeats {
             return Finding::Repeat {
-                of: seen.memo.clone(),
+                of: memo.clone(),
                 earlier: seen.id,
             };
         }
-        match same_content.back() {
-            Some(seen) if identity.sent_at.is_none() || seen.sent_at.is_none() => {
-                Finding::MayRepeat { earlier: seen.id }
-            }
-            _ => Finding::New,
+        let (latest, _) = latest;
+        if identity.sent_at.is_none() || latest.sent_at.is_none() {
+            Finding::MayRepeat { earlier: latest.id }
+        } else {
+            Finding::New
         }
     }
 
     /// Remembers a frame that was found to be new.
     pub fn remember(&mut self, identity: &Identity, at: Duration, id: Uuid, memo: T) {
         self.expire(at);
-        while self.order.len() >= self.entries_max {
+        while self.ring.len() >= self.entries_max {
             self.pushed_out += 1;
             self.drop_oldest();
         }
-        let seen = Seen {
+        let serial = self.first + self.ring.len() as Serial;
+        let same_content = self.by_content.insert(identity.content, serial);
+        let same_account = self.by_account.insert(identity.account, serial);
+        self.ring.push_back(Seen {
+            content: identity.content,
+            account: identity.account,
             sequence: identity.sequence,
             sent_at: identity.sent_at,
             at,
             id,
-            memo,
-        };
-        self.by_content
-            .entry(identity.content)
-            .or_default()
-            .push_back(seen);
-        self.order
-            .push_back((at, identity.content, identity.account));
-        if let Some(number) = identity.sequence {
-            let trail = self.trails.entry(identity.account).or_default();
-            if trail.len() == TRAIL_LEN_MAX {
-                trail.pop_front();
-            }
-            trail.push_back((number, identity.content, at));
-        }
+            same_content,
+            same_account,
+            memo: Some(memo),
+        });
     }
 
-    /// Takes back the frame remembered last for this identity, because it could not be queued.
+    /// Takes back the frame remembered for this identity under `id`, because it could not be
+    /// queued. Nothing is found by it any more.
     pub fn forget(&mut self, identity: &Identity, id: Uuid) {
-        if let Some(seen) = self.by_content.get_mut(&identity.content) {
-            seen.retain(|entry| entry.id != id);
-            if seen.is_empty() {
-                self.by_content.remove(&identity.content);
+        let mut next = self.by_content.get(&identity.content).copied();
+        while let Some(serial) = next {
+            let Some(seen) = self.entry_mut(serial) else {
+                return;
+            };
+            next = seen.same_content;
+            if seen.id == id && seen.memo.take().is_some() {
+                self.taken_back += 1;
+                return;
             }
-        }
-        if let Some(trail) = self.trails.get_mut(&identity.account)
-            && trail
-                .back()
-                .is_some_and(|(_, content, _)| *content == identity.content)
-        {
-            trail.pop_back();
-        }
-        let last = self
-            .order
-            .iter()
-            .rposition(|(_, content, _)| *content == identity.content);
-        if let Some(index) = last {
-            self.order.remove(index);
         }
     }
 
     /// Entries in the window.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.order.len()
+        self.ring.len() - self.taken_back
     }
 
     /// Whether the window is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.order.is_empty()
+        self.len() == 0
     }
 
     /// Entries that had to leave before their time because the window was full.
@@ -186,47 +196,63 @@ impl<T: Clone> Repeats<T> {
         self.pushed_out
     }
 
+    /// The latest entries with this content, the latest first.
+    fn same_content(&self, content: &[u8; 16]) -> impl Iterator<Item = (&Seen<T>, &T)> {
+        let mut next = self.by_content.get(content).copied();
+        std::iter::from_fn(move || {
+            let seen = self.entry(next?)?;
+            next = seen.same_content;
+            Some(seen)
+        })
+        .take(SAME_CONTENT_MAX)
+        .filter_map(|seen| Some((seen, seen.memo.as_ref()?)))
+    }
+
     fn number_is_shared(&self, identity: &Identity) -> bool {
         let Some(number) = identity.sequence else {
             return false;
         };
-        self.trails.get(&identity.account).is_some_and(|trail| {
-            trail
-                .iter()
-                .any(|(used, content, _)| *used == number && *content != identity.content)
-        })
+        let mut next = self.by_account.get(&identity.account).copied();
+        let trail = std::iter::from_fn(|| {
+            let seen = self.entry(next?)?;
+            next = seen.same_account;
+            Some(seen)
+        });
+        (trail.filter(|seen| seen.memo.is_some() && seen.sequence.is_some()))
+            .take(TRAIL_LEN_MAX)
+            .any(|seen| seen.sequence == Some(number) && seen.content != identity.content)
+    }
+
+    fn entry(&self, serial: Serial) -> Option<&Seen<T>> {
+        let index = serial.checked_sub(self.first)?;
+        self.ring.get(usize::try_from(index).ok()?)
+    }
+
+    fn entry_mut(&mut self, serial: Serial) -> Option<&mut Seen<T>> {
+        let index = serial.checked_sub(self.first)?;
+        self.ring.get_mut(usize::try_from(index).ok()?)
     }
 
     fn expire(&mut self, at: Duration) {
-        while self
-            .order
-            .front()
-            .is_some_and(|(seen_at, ..)| *seen_at + self.length < at)
-        {
+        while (self.ring.front()).is_some_and(|seen| seen.at + self.length < at) {
             self.drop_oldest();
         }
     }
 
     fn drop_oldest(&mut self) {
-        let Some((at, content, account)) = self.order.pop_front() else {
+        let Some(seen) = self.ring.pop_front() else {
             return;
         };
-        if let Some(seen) = self.by_content.get_mut(&content) {
-            if seen.front().is_some_and(|entry| entry.at <= at) {
-                seen.pop_front();
-            }
-            if seen.is_empty() {
-                self.by_content.remove(&content);
-            }
-        }
-        if let Some(trail) = self.trails.get_mut(&account) {
-            while trail.front().is_some_and(|(_, _, used_at)| *used_at <= at) {
-                trail.pop_front();
-            }
-            if trail.is_empty() {
-                self.trails.remove(&account);
+        self.taken_back -= usize::from(seen.memo.is_none());
+        for (latest, key) in [
+            (&mut self.by_content, &seen.content),
+            (&mut self.by_account, &seen.account),
+        ] {
+            if latest.get(key) == Some(&self.first) {
+                latest.remove(key);
             }
         }
+        self.first += 1;
     }
 }
 
@@ -405,7 +431,9 @@ mod tests {
         window.forget(&frame, Uuid::from_u128(1));
         assert_eq!(feed(&mut window, &frame, 1, 2), Finding::New);
         assert_eq!(window.len(), 1);
-        assert!(window.by_content.len() == 1 && window.trails.len() == 1);
+        assert!(window.by_content.len() == 1 && window.by_account.len() == 1);
+        window.find(&frame, seconds(1_000));
+        assert_eq!((window.ring.len(), window.taken_back), (0, 0));
     }
 
     #[test]
@@ -420,6 +448,6 @@ mod tests {
             );
         }
         window.find(&identity(0, 0, None), seconds(10_000));
-        assert!(window.is_empty() && window.by_content.is_empty() && window.trails.is_empty());
+        assert!(window.is_empty() && window.by_content.is_empty() && window.by_account.is_empty());
     }
 }

@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 pub use identify::{Finding, Repeats};
 pub use quota::{Quota, QuotaLimits};
+pub use settle::{Settling, Waiting};
 
 use crate::accounts::Snapshot;
 use crate::entropy;

@@ -1,95 +1,119 @@
-//! From an outcome to a verdict: waits for the sink, within the deadline, and has the session write
-//! the reply.
+//! From an outcome to a verdict, and from a verdict to the reply: what was waited for becomes a token
+//! of the journal, or no reply.
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use larm_carrier::{Answer, Moment, Session, Verdict};
 
-use super::{Awaited, Intake, Outcome, Taken};
-use crate::clock::Clock;
+use super::{Awaited, Intake, Outcome};
 use crate::entropy;
 use crate::journal::Commit;
 use crate::metrics::Fate;
-use crate::sink::State;
+use crate::sink::{Committed, State};
+
+/// How far the way to a verdict is.
+#[derive(Debug)]
+pub enum Settling {
+    /// Known. `None`: nothing is to be said.
+    Now(Option<Verdict<Commit>>),
+    /// Known once this has an outcome; see [`Intake::conclude`].
+    Waits {
+        /// Resolves when the sink is done with the frame.
+        committed: Committed,
+        /// It repeats an earlier frame.
+        repeat: bool,
+    },
+}
 
 impl Intake {
-    /// Waits until the request can be answered, or must not be, and appends the reply to `out`.
-    ///
-    /// Safe to drop: the record stays on its way, and a repeat of the frame joins it.
-    pub async fn settle<S: Session>(
-        &self,
-        session: &S,
-        taken: Taken<S::Ticket>,
-        clock: &dyn Clock,
-        out: &mut Vec<u8>,
-    ) -> Answer {
-        let received = taken.received;
-        let verdict = match taken.outcome {
-            Outcome::Silence => None,
-            Outcome::Pulse => self.parts.published.pulse().map(Verdict::Committed),
-            Outcome::Overloaded => Some(Verdict::Overloaded),
-            Outcome::Wait { on, repeat } => {
-                let _counted = Waiting::on(self);
-                Some(self.wait(on, repeat, received, clock).await)
-            }
-        };
-        let Some(verdict) = verdict else {
-            self.parts.metrics.answer(Answer::Silence);
-            return Answer::Silence;
-        };
-        if matches!(verdict, Verdict::Late) {
-            self.parts.metrics.fate(Fate::Late);
-        }
-        let now = clock.now();
-        let answer = session.reply(taken.ticket, verdict, now, &entropy::bytes::<32>(), out);
-        self.parts.metrics.answer(answer);
-        if answer != Answer::Silence {
-            self.parts
-                .metrics
-                .reply_time(now.mono.saturating_sub(received.mono));
-        }
-        answer
+    /// How long after its receipt a frame may still be acknowledged.
+    pub fn ack_deadline(&self) -> Duration {
+        self.rules.load().ack_deadline
     }
 
-    async fn wait(
-        &self,
-        on: Awaited,
-        repeat: bool,
-        received: Moment,
-        clock: &dyn Clock,
-    ) -> Verdict<Commit> {
-        let position = match on {
-            Awaited::Durable(position) => Some(position),
-            Awaited::Slot(slot) => {
-                let deadline = self.rules.load().ack_deadline;
-                let spent = clock.now().mono.saturating_sub(received.mono);
-                match tokio::time::timeout(deadline.saturating_sub(spent), slot.committed()).await {
-                    Err(_) => return Verdict::Late,
-                    Ok(State::Committed { last, .. }) => Some(last),
-                    Ok(State::Failed | State::Pending) => None,
+    /// What there is to wait for, if anything.
+    pub fn begin(&self, outcome: Outcome) -> Settling {
+        match outcome {
+            Outcome::Silence => Settling::Now(None),
+            Outcome::Pulse => Settling::Now(self.parts.published.pulse().map(Verdict::Committed)),
+            Outcome::Overloaded => Settling::Now(Some(Verdict::Overloaded)),
+            Outcome::Wait { on, repeat } => match on {
+                Awaited::Durable(position) => {
+                    Settling::Now(Some(self.proven(Some(position), repeat)))
                 }
-            }
-        };
-        // The token comes from the journal alone: a slot's word is not enough to acknowledge.
+                Awaited::Slot(slot) => Settling::Waits {
+                    committed: slot.committed(),
+                    repeat,
+                },
+            },
+        }
+    }
+
+    /// The verdict once the wait is over; `None`: it was given up at its deadline.
+    pub fn conclude(&self, state: Option<State>, repeat: bool) -> Verdict<Commit> {
+        match state {
+            None => Verdict::Late,
+            Some(State::Committed { last, .. }) => self.proven(Some(last), repeat),
+            Some(State::Failed | State::Pending) => self.proven(None, repeat),
+        }
+    }
+
+    /// The token comes from the journal alone: a slot's word is not enough to acknowledge.
+    fn proven(&self, position: Option<u64>, repeat: bool) -> Verdict<Commit> {
         match position.and_then(|position| self.parts.published.token(position)) {
             Some(commit) if repeat => Verdict::Repeat(commit),
             Some(commit) => Verdict::Committed(commit),
             None => Verdict::Refused,
         }
     }
+
+    /// Has the session write the reply, unless it would come behind its deadline.
+    pub fn reply<S: Session>(
+        &self,
+        session: &S,
+        ticket: S::Ticket,
+        verdict: Option<Verdict<Commit>>,
+        received: Moment,
+        now: Moment,
+        out: &mut Vec<u8>,
+    ) -> Answer {
+        let metrics = &self.parts.metrics;
+        let Some(mut verdict) = verdict else {
+            metrics.answer(Answer::Silence);
+            return Answer::Silence;
+        };
+        let spent = now.mono.saturating_sub(received.mono);
+        if spent > self.ack_deadline() {
+            verdict = Verdict::Late;
+        }
+        if matches!(verdict, Verdict::Late) {
+            metrics.fate(Fate::Late);
+        }
+        let answer = session.reply(ticket, verdict, now, &entropy::bytes::<32>(), out);
+        metrics.answer(answer);
+        if answer != Answer::Silence {
+            metrics.reply_time(spent);
+        }
+        answer
+    }
 }
 
-/// Counts a wait for as long as it lives, also when its task is dropped.
-struct Waiting<'a>(&'a Intake);
+/// Counts waits for as long as it lives, also when its task is dropped.
+pub struct Waiting<'a> {
+    intake: &'a Intake,
+    count: u64,
+}
 
 impl<'a> Waiting<'a> {
-    fn on(intake: &'a Intake) -> Self {
-        intake.waiting.fetch_add(1, Ordering::Relaxed);
-        Self(intake)
+    /// This many frames are being waited for.
+    pub fn on(intake: &'a Intake, count: u64) -> Self {
+        intake.waiting.fetch_add(count, Ordering::Relaxed);
+        Self { intake, count }
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.intake.waiting.fetch_sub(self.count, Ordering::Relaxed);
     }
 }

@@ -6,15 +6,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use larm_carrier::Session;
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+use tokio_util::task::TaskTracker;
 
 use crate::conn::{self, Admission, Shared};
 use crate::metrics::Link;
 
 /// Connections that may wait to be accepted while the gateway is busy; the kernel caps it further.
 const BACKLOG: i32 = 4_096;
+
+/// When a silent peer is asked whether it is still there, and how often.
+const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
+    .with_time(Duration::from_mins(2))
+    .with_interval(Duration::from_secs(30));
 
 /// Room for datagrams that come faster than they are read; the kernel caps it further.
 const UDP_BUFFER_LEN: usize = 8 << 20;
@@ -78,6 +84,11 @@ pub fn open_tcp(address: SocketAddr) -> Result<TcpListener, ListenError> {
         only_v6(&socket, address)?;
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
+        // What is set here holds for every accepted connection, and is not set for each anew.
+        // Without it a reply could wait for the acknowledgement of the one before.
+        socket.set_tcp_nodelay(true)?;
+        // Finds out about peers that vanished without a word, long before the idle time is over.
+        socket.set_tcp_keepalive(&KEEPALIVE)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         TcpListener::from_std(socket.into())
@@ -119,14 +130,17 @@ pub async fn serve_tcp<S: Session>(
     admission: Arc<Admission>,
     shared: Arc<Shared>,
 ) -> io::Result<()> {
-    let mut conversations = JoinSet::new();
+    let conversations = TaskTracker::new();
     let mut backoff = Backoff::default();
+    let mut rounds = tokio::time::interval(round(&shared));
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut stopped = std::pin::pin!(shared.stop.cancelled());
     loop {
         let accepted = tokio::select! {
             biased;
-            () = shared.stop.cancelled() => break,
-            Some(done) = conversations.join_next(), if !conversations.is_empty() => {
-                ended(&shared, done);
+            () = &mut stopped => break,
+            _ = rounds.tick() => {
+                admission.look(shared.clock.now().mono);
                 continue;
             }
             accepted = listener.accept() => accepted,
@@ -134,7 +148,7 @@ pub async fn serve_tcp<S: Session>(
         match accepted {
             Ok((stream, peer)) => {
                 backoff = Backoff::default();
-                admit(stream, peer, &make, &admission, &shared, &mut conversations);
+                admit(stream, peer, &make, &admission, &shared, &conversations);
             }
             Err(error) => {
                 shared.intake.metrics().link(Link::AcceptFailed);
@@ -144,10 +158,27 @@ pub async fn serve_tcp<S: Session>(
         }
     }
     drop(listener);
-    while let Some(done) = conversations.join_next().await {
-        ended(&shared, done);
+    admission.drain();
+    conversations.close();
+    loop {
+        tokio::select! {
+            biased;
+            () = conversations.wait() => return Ok(()),
+            // Deadlines of replies hold to the end.
+            _ = rounds.tick() => admission.look(shared.clock.now().mono),
+        }
     }
-    Ok(())
+}
+
+/// Time between two looks for connections whose time is over: an eighth of the shortest time that
+/// is measured by it, but no more often than makes sense.
+fn round(shared: &Shared) -> Duration {
+    let shortest = shared
+        .first_byte_timeout
+        .min(shared.frame_timeout)
+        .min(shared.idle_timeout)
+        .min(shared.intake.ack_deadline());
+    (shortest / 8).clamp(Duration::from_millis(20), Duration::from_secs(1))
 }
 
 fn admit<S: Session>(
@@ -156,37 +187,31 @@ fn admit<S: Session>(
     make: &impl Fn() -> S,
     admission: &Arc<Admission>,
     shared: &Arc<Shared>,
-    conversations: &mut JoinSet<()>,
+    conversations: &TaskTracker,
 ) {
-    let metrics = shared.intake.metrics();
     let place = admission.admit(peer.ip());
-    // Without it a reply could wait for the acknowledgement of the one before.
-    if stream.set_nodelay(true).is_err() {
-        metrics.link(Link::Failed);
-        return;
-    }
-    // Finds out about peers that vanished without a word, long before the idle time is over.
-    let keepalive = socket2::TcpKeepalive::new()
-        .with_time(Duration::from_mins(2))
-        .with_interval(Duration::from_secs(30));
-    drop(SockRef::from(&stream).set_tcp_keepalive(&keepalive));
+    let metrics = shared.intake.metrics();
     metrics.link(Link::Accepted);
     metrics.connections_open(1);
-    conversations.spawn(conn::tcp::serve(
-        stream,
-        peer,
-        make(),
-        place,
-        Arc::clone(shared),
-    ));
+    let counted = Open(Arc::clone(shared));
+    let conversation = conn::tcp::serve(stream, peer, make(), place, Arc::clone(shared));
+    conversations.spawn(async move {
+        let _counted = counted;
+        conversation.await;
+    });
 }
 
-fn ended(shared: &Shared, done: Result<(), tokio::task::JoinError>) {
-    let metrics = shared.intake.metrics();
-    metrics.connections_open(-1);
-    if done.is_err_and(|error| error.is_panic()) {
-        metrics.link(Link::Panicked);
-        tracing::error!(listener = %shared.name, "a connection's task panicked; it was closed without a reply");
+/// Counts a connection for as long as its task lives, and tells how the task ended.
+struct Open(Arc<Shared>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let metrics = self.0.intake.metrics();
+        metrics.connections_open(-1);
+        if std::thread::panicking() {
+            metrics.link(Link::Panicked);
+            tracing::error!(listener = %self.0.name, "a connection's task panicked; it was closed without a reply");
+        }
     }
 }
 

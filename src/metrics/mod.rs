@@ -1,7 +1,7 @@
 //! Counters and histograms with closed label sets, and their text form.
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -106,36 +106,56 @@ impl<const N: usize> Counters<N> {
     }
 }
 
-/// A histogram of whole numbers with two significant digits.
+/// Threads that count at the same time without meeting; more of them share.
+const SHARDS: usize = 8;
+
+/// A histogram of whole numbers with two significant digits, one for each of a few threads, so that
+/// they do not wait for each other.
 #[derive(Debug)]
-struct Spread(Mutex<Histogram<u64>>);
+struct Spread([Mutex<Histogram<u64>>; SHARDS]);
 
 impl Spread {
     fn new(max: u64) -> Self {
         let histogram = Histogram::new_with_bounds(1, max, 2)
             .expect("the bounds are constants with 1 < max and 2 digits");
-        Self(Mutex::new(histogram))
+        Self(std::array::from_fn(|_| Mutex::new(histogram.clone())))
     }
 
     fn record(&self, value: u64) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .saturating_record(value);
+        if let Some(shard) = self.0.get(shard()) {
+            lock(shard).saturating_record(value);
+        }
     }
 
     fn print(&self, out: &mut String, name: &str) {
-        let histogram = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut whole = lock(&self.0[0]).clone();
+        for shard in self.0.iter().skip(1) {
+            // All have the same bounds.
+            let _ = whole.add(&*lock(shard));
+        }
         for (label, quantile) in [("0.5", 0.5), ("0.9", 0.9), ("0.99", 0.99), ("0.999", 0.999)] {
             let _ = writeln!(
                 out,
                 "{name}{{quantile=\"{label}\"}} {}",
-                histogram.value_at_quantile(quantile)
+                whole.value_at_quantile(quantile)
             );
         }
-        let _ = writeln!(out, "{name}_max {}", histogram.max());
-        let _ = writeln!(out, "{name}_count {}", histogram.len());
+        let _ = writeln!(out, "{name}_max {}", whole.max());
+        let _ = writeln!(out, "{name}_count {}", whole.len());
     }
+}
+
+fn lock<T>(shard: &Mutex<T>) -> MutexGuard<'_, T> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// This thread's shard.
+fn shard() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static MINE: usize = NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS;
+    }
+    MINE.with(|mine| *mine)
 }
 
 /// A snapshot of gauges that live elsewhere, handed in when the figures are printed.
