@@ -48,9 +48,9 @@ pub struct Shared {
 }
 
 impl Shared {
-    fn origin(&self, transport: Transport, peer: std::net::SocketAddr) -> Origin {
+    fn origin(&self, transport: Transport, peer: std::net::SocketAddr) -> Origin<'_> {
         Origin {
-            listener: Arc::clone(&self.name),
+            listener: &self.name,
             transport,
             peer,
             role: self.role,

@@ -5,7 +5,6 @@
 //! read brought is handed to the intake before the first answer is waited for, so that pipelined
 //! frames share a commit; the answers leave together, in the order of their frames.
 use std::cell::RefCell;
-use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -13,17 +12,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use larm_carrier::{CloseReason, Delivery, FrameVerdict, Moment, Session, Step, Verdict};
+use larm_carrier::{CloseReason, Delivery, FrameVerdict, Moment, Session, Step};
 use larm_event::Transport;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::seat::Order;
 use super::{Place, Shared};
-use crate::intake::{Origin, Settling, Taken, Waiting};
-use crate::journal::Commit;
+use crate::intake::{Intake, Settling, Taken, Waiting};
 use crate::metrics::Link;
-use crate::sink::{Committed, State};
 
 /// Read in one go; many pipelined frames fit.
 const READ_LEN: usize = 16_384;
@@ -37,37 +34,6 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 thread_local! {
     /// What is read goes here first; nothing of it outlives one call of [`Conversation::read`].
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_LEN].into_boxed_slice());
-}
-
-/// Serves a connection to its end and counts how it ended.
-pub async fn serve<S: Session>(
-    stream: TcpStream,
-    peer: SocketAddr,
-    session: S,
-    place: Place,
-    shared: Arc<Shared>,
-) {
-    let origin = shared.origin(Transport::Tcp, peer);
-    let mut conversation = Conversation {
-        stream,
-        peer,
-        session,
-        place,
-        shared,
-        origin,
-        rest: Vec::new(),
-        taken: Vec::new(),
-        begun: None,
-    };
-    let end = conversation.run().await;
-    let shared = &conversation.shared;
-    if let Some(link) = end.counted() {
-        shared.intake.metrics().link(link);
-        if link != Link::PeerClosed {
-            shared.notice.link(&shared.name, peer, link.as_str());
-        }
-    }
-    tracing::debug!(listener = %shared.name, %peer, ?end, "connection closed");
 }
 
 /// Why a conversation ended.
@@ -100,78 +66,117 @@ impl End {
     }
 }
 
-struct Conversation<S: Session> {
+/// The task of one connection: a future that is as small as what an idle connection needs.
+pub struct Conversation<S: Session> {
     stream: TcpStream,
     peer: SocketAddr,
     session: S,
     place: Place,
     shared: Arc<Shared>,
-    origin: Origin,
     /// The beginning of a frame in progress; without capacity between frames.
     rest: Vec<u8>,
-    /// Frames that are not answered yet.
-    taken: Vec<Taken<S::Ticket>>,
     /// When the frame in progress began, in monotonic time; one byte at a time does not prolong it.
     begun: Option<Duration>,
-}
-
-/// What a read came to.
-enum Came {
-    /// Bytes came, and were looked at; the session may have ended the conversation.
-    Bytes(Option<End>),
-    /// The peer has closed its side; what it left was looked at.
-    Closed(Option<End>),
+    /// What is being answered; nothing is read meanwhile.
+    answering: Option<Box<Answering<S::Ticket>>>,
+    /// How the conversation ends once that is answered.
+    ending: Option<End>,
 }
 
 impl<S: Session> Conversation<S> {
-    async fn run(&mut self) -> End {
-        let mut now = self.shared.clock.now().mono;
-        loop {
-            let expired = self.set_time(now);
-            let came = match poll_fn(|cx| self.poll_came(cx, expired)).await {
-                Ok(came) => came,
-                Err(end) => return end,
+    /// A conversation that begins now and counts how it ends.
+    pub fn new(
+        stream: TcpStream,
+        peer: SocketAddr,
+        session: S,
+        place: Place,
+        shared: Arc<Shared>,
+    ) -> Self {
+        let now = shared.clock.now().mono;
+        let conversation = Self {
+            stream,
+            peer,
+            session,
+            place,
+            shared,
+            rest: Vec::new(),
+            begun: None,
+            answering: None,
+            ending: None,
+        };
+        conversation.set_time(now);
+        conversation
+    }
+}
+
+impl<S: Session> Future for Conversation<S> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        let end = loop {
+            this.place.seat().register(cx.waker());
+            let step = match &this.answering {
+                Some(_) => ready!(this.poll_answer(cx)),
+                None => ready!(this.poll_came(cx)),
             };
-            if let Err(end) = self.answer().await {
-                return end;
+            if let Err(end) = step {
+                break end;
             }
-            now = match came {
-                Came::Bytes(Some(end)) | Came::Closed(Some(end)) => return end,
-                Came::Closed(None) => return End::PeerClosed,
-                Came::Bytes(None) => self.shared.clock.now().mono,
-            };
+        };
+        this.count(end);
+        Poll::Ready(())
+    }
+}
+
+impl<S: Session> Conversation<S> {
+    fn count(&self, end: End) {
+        let (shared, peer) = (&self.shared, self.peer);
+        if let Some(link) = end.counted() {
+            shared.intake.metrics().link(link);
+            if link != Link::PeerClosed {
+                shared.notice.link(&shared.name, peer, link.as_str());
+            }
         }
+        tracing::debug!(listener = %shared.name, %peer, ?end, "connection closed");
     }
 
-    /// Sets when the wait for bytes is over, and tells what it ends with then.
-    fn set_time(&self, now: Duration) -> End {
-        let (at, expired) = match self.begun {
+    /// When the wait for bytes is over, and how the conversation ends then.
+    fn limit(&self, now: Duration) -> (Duration, End) {
+        match self.begun {
             Some(begun) => (begun + self.shared.frame_timeout, End::HalfFrame),
             None if self.place.is_proven() => (now + self.shared.idle_timeout, End::Idle),
             None => (now + self.shared.first_byte_timeout, End::Silent),
-        };
-        self.place.seat().wake_at(at);
-        expired
+        }
     }
 
-    /// Waits for bytes or for the end. Who has to go is still answered what it sent before.
-    fn poll_came(&mut self, cx: &mut Context<'_>, expired: End) -> Poll<Result<Came, End>> {
-        let seat = self.place.seat();
-        seat.register(cx.waker());
-        let order = seat.order();
+    fn set_time(&self, now: Duration) {
+        self.place.seat().wake_at(self.limit(now).0);
+    }
+
+    /// Waits for bytes or for the end, and begins to answer what came. Who has to go is still
+    /// answered what it sent before.
+    fn poll_came(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+        let order = self.place.seat().order();
         if order == Order::Drain {
             return Poll::Ready(Err(End::Draining));
         }
         match self.poll_read(cx) {
-            Poll::Ready(Ok(Came::Bytes(None))) if order == Order::Leave => {
-                Poll::Ready(Ok(Came::Bytes(Some(End::Evicted))))
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(_)) => return Poll::Ready(Err(End::Failed)),
+            Poll::Pending if order == Order::Leave => return Poll::Ready(Err(End::Evicted)),
+            Poll::Pending if self.is_due() => {
+                return Poll::Ready(Err(self.limit(Duration::ZERO).1));
             }
-            Poll::Ready(Ok(came)) => Poll::Ready(Ok(came)),
-            Poll::Ready(Err(_)) => Poll::Ready(Err(End::Failed)),
-            Poll::Pending if order == Order::Leave => Poll::Ready(Err(End::Evicted)),
-            Poll::Pending if self.is_due() => Poll::Ready(Err(expired)),
-            Poll::Pending => Poll::Pending,
+            Poll::Pending => return Poll::Pending,
         }
+        if order == Order::Leave {
+            self.ending = self.ending.or(Some(End::Evicted));
+        }
+        Poll::Ready(match (&self.answering, self.ending) {
+            (None, Some(end)) => Err(end),
+            _ => Ok(()),
+        })
     }
 
     fn is_due(&self) -> bool {
@@ -179,21 +184,23 @@ impl<S: Session> Conversation<S> {
         self.place.seat().is_due(|| clock.now().mono)
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Came>> {
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         SCRATCH.with_borrow_mut(|scratch| {
             let mut fresh = ReadBuf::new(scratch);
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut fresh))?;
-            let fresh = fresh.filled();
-            Poll::Ready(Ok(if fresh.is_empty() {
-                Came::Closed(self.look(&[], Delivery::StreamEnd))
-            } else {
-                Came::Bytes(self.look(fresh, Delivery::Stream))
-            }))
+            match fresh.filled() {
+                [] => {
+                    self.look(&[], Delivery::StreamEnd);
+                    self.ending = self.ending.or(Some(End::PeerClosed));
+                }
+                fresh => self.look(fresh, Delivery::Stream),
+            }
+            Poll::Ready(Ok(()))
         })
     }
 
     /// Takes every whole frame out of what was left and what is fresh, and keeps the rest.
-    fn look(&mut self, fresh: &[u8], delivery: Delivery) -> Option<End> {
+    fn look(&mut self, fresh: &[u8], delivery: Delivery) {
         let now = self.shared.clock.now();
         let mut kept = std::mem::take(&mut self.rest);
         let input = if kept.is_empty() {
@@ -211,17 +218,26 @@ impl<S: Session> Conversation<S> {
             Some(at) if looked.used == 0 => Some(at),
             _ => Some(now.mono),
         };
-        looked.end.map(End::Session)
+        self.ending = looked.end.map(End::Session);
+        let intake = &self.shared.intake;
+        intake.send_on(matches!(looked.taken.as_slice(), [one] if one.is_new()));
+        if looked.taken.is_empty() {
+            self.set_time(now.mono);
+        } else {
+            self.place.seat().wake_at(now.mono + intake.ack_deadline());
+            let counted = Waiting::on(Arc::clone(intake), looked.taken.len() as u64);
+            self.answering = Some(Box::new(Answering::new(looked.taken, counted)));
+        }
     }
 
-    fn take_frames(&mut self, input: &[u8], delivery: Delivery, now: Moment) -> Looked {
-        let mut looked = Looked::default();
+    fn take_frames(&mut self, input: &[u8], delivery: Delivery, now: Moment) -> Looked<S::Ticket> {
+        let mut looked = Looked::new();
         loop {
             let front = input.get(looked.used..).unwrap_or_default();
             match self.step(front, delivery, now) {
                 Progress::Frame { consumed, request } => {
                     looked.used += consumed;
-                    self.taken.push(request);
+                    looked.taken.push(request);
                 }
                 Progress::Dropped { consumed } => looked.used += consumed,
                 Progress::Wait { consumed, begun } => {
@@ -270,7 +286,8 @@ impl<S: Session> Conversation<S> {
                         .notice
                         .refused(&shared.name, self.peer, request.verdict, request.frame);
                 }
-                let request = shared.intake.take(request, &self.origin, now);
+                let origin = shared.origin(Transport::Tcp, self.peer);
+                let request = shared.intake.take(request, &origin, now);
                 Progress::Frame {
                     consumed: consumed.max(1),
                     request,
@@ -284,91 +301,156 @@ impl<S: Session> Conversation<S> {
         }
     }
 
-    /// Answers what was taken, in order.
-    async fn answer(&mut self) -> Result<(), End> {
-        let taken = std::mem::take(&mut self.taken);
-        let Some(received) = taken.first().map(|first| first.received) else {
-            return Ok(());
+    /// Answers what was taken, in order, and sends the answers together.
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+        let Some(mut answering) = self.answering.take() else {
+            return Poll::Ready(Ok(()));
         };
-        let shared = Arc::clone(&self.shared);
-        let intake = &*shared.intake;
-        let _counted = Waiting::on(intake, taken.len() as u64);
-        self.place
-            .seat()
-            .wake_at(received.mono + intake.ack_deadline());
-        let mut replies = Vec::with_capacity(taken.len() * REPLY_LEN);
-        let mut now = None;
-        for request in taken {
-            let verdict = match intake.begin(request.outcome) {
-                Settling::Now(verdict) => verdict,
+        let polled = match self.poll_replies(cx, &mut answering) {
+            Poll::Ready(()) => self.poll_send(cx, &mut answering),
+            Poll::Pending => Poll::Pending,
+        };
+        match polled {
+            Poll::Pending => {
+                self.answering = Some(answering);
+                Poll::Pending
+            }
+            Poll::Ready(Err(end)) => Poll::Ready(Err(end)),
+            Poll::Ready(Ok(())) => Poll::Ready(match self.ending {
+                Some(end) => Err(end),
+                None => {
+                    self.set_time(self.shared.clock.now().mono);
+                    Ok(())
+                }
+            }),
+        }
+    }
+
+    /// Writes every reply, each once its frame is durable or its deadline is over.
+    fn poll_replies(&self, cx: &mut Context<'_>, answering: &mut Answering<S::Ticket>) -> Poll<()> {
+        let intake = &*self.shared.intake;
+        while let Some(mut next) = answering.next.take().or_else(|| answering.advance(intake)) {
+            let verdict = match &mut next.settling {
+                Settling::Now(verdict) => verdict.take(),
                 Settling::Waits { committed, repeat } => {
-                    now = None;
-                    Some(self.wait(committed, repeat).await)
+                    let state = match Pin::new(committed).poll(cx) {
+                        Poll::Ready(state) => Some(state),
+                        Poll::Pending if self.is_due() => None,
+                        Poll::Pending => {
+                            answering.now = None;
+                            answering.next = Some(next);
+                            return Poll::Pending;
+                        }
+                    };
+                    Some(intake.conclude(state, *repeat))
                 }
             };
-            let now = *now.get_or_insert_with(|| shared.clock.now());
-            let (ticket, received) = (request.ticket, request.received);
-            intake.reply(&self.session, ticket, verdict, received, now, &mut replies);
+            let clock = &self.shared.clock;
+            let now = *answering.now.get_or_insert_with(|| clock.now());
+            let replies = &mut answering.replies;
+            intake.reply(
+                &self.session,
+                next.ticket,
+                verdict,
+                next.received,
+                now,
+                replies,
+            );
         }
-        self.send(&replies).await
+        Poll::Ready(())
     }
 
-    /// Waits for the sink, but not beyond the deadline.
-    async fn wait(&mut self, mut committed: Committed, repeat: bool) -> Verdict<Commit> {
-        let state = poll_fn(|cx| self.poll_committed(cx, &mut committed)).await;
-        self.shared.intake.conclude(state, repeat)
-    }
-
-    fn poll_committed(
+    fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
-        committed: &mut Committed,
-    ) -> Poll<Option<State>> {
-        self.place.seat().register(cx.waker());
-        match Pin::new(committed).poll(cx) {
-            Poll::Ready(state) => Poll::Ready(Some(state)),
-            Poll::Pending if self.is_due() => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
-    }
-
-    async fn send(&mut self, replies: &[u8]) -> Result<(), End> {
-        if replies.is_empty() {
-            return Ok(());
-        }
-        let sent = self.stream.try_write(replies).unwrap_or(0);
-        if sent == replies.len() {
-            return Ok(());
-        }
-        let now = self.shared.clock.now().mono;
-        self.place.seat().wake_at(now + WRITE_TIMEOUT);
-        let mut left = replies.get(sent..).unwrap_or_default();
-        poll_fn(|cx| self.poll_send(cx, &mut left)).await
-    }
-
-    fn poll_send(&mut self, cx: &mut Context<'_>, left: &mut &[u8]) -> Poll<Result<(), End>> {
-        self.place.seat().register(cx.waker());
-        while !left.is_empty() {
+        answering: &mut Answering<S::Ticket>,
+    ) -> Poll<Result<(), End>> {
+        loop {
+            let left = answering.replies.get(answering.sent..).unwrap_or_default();
+            if left.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
             match Pin::new(&mut self.stream).poll_write(cx, left) {
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(End::Failed)),
-                Poll::Ready(Ok(sent)) => *left = left.get(sent..).unwrap_or_default(),
+                Poll::Ready(Ok(sent)) => answering.sent += sent,
+                Poll::Pending if !answering.blocked => {
+                    answering.blocked = true;
+                    let now = self.shared.clock.now().mono;
+                    self.place.seat().wake_at(now + WRITE_TIMEOUT);
+                    return Poll::Pending;
+                }
                 Poll::Pending if self.is_due() => return Poll::Ready(Err(End::SlowReader)),
                 Poll::Pending => return Poll::Pending,
             }
         }
-        Poll::Ready(Ok(()))
+    }
+}
+
+/// Frames on their way to their answers.
+struct Answering<T> {
+    left: std::vec::IntoIter<Taken<T>>,
+    /// The one that is waited for.
+    next: Option<Next<T>>,
+    /// The answers so far.
+    replies: Vec<u8>,
+    /// Bytes of them that are sent.
+    sent: usize,
+    /// The peer does not read its answers as fast as they come.
+    blocked: bool,
+    /// The time of the answers, until something is waited for again.
+    now: Option<Moment>,
+    _counted: Waiting,
+}
+
+struct Next<T> {
+    ticket: T,
+    settling: Settling,
+    received: Moment,
+}
+
+impl<T> Answering<T> {
+    fn new(taken: Vec<Taken<T>>, counted: Waiting) -> Self {
+        Self {
+            replies: Vec::with_capacity(taken.len() * REPLY_LEN),
+            left: taken.into_iter(),
+            next: None,
+            sent: 0,
+            blocked: false,
+            now: None,
+            _counted: counted,
+        }
+    }
+
+    fn advance(&mut self, intake: &Intake) -> Option<Next<T>> {
+        self.left.next().map(|taken| Next {
+            ticket: taken.ticket,
+            settling: intake.begin(taken.outcome),
+            received: taken.received,
+        })
     }
 }
 
 /// What one look at the bytes came to.
-#[derive(Default)]
-struct Looked {
+struct Looked<T> {
     /// Bytes at the front that are done with.
     used: usize,
     /// A frame has begun and is not whole.
     begun: bool,
     /// The session ended the conversation.
     end: Option<CloseReason>,
+    /// The frames, in order.
+    taken: Vec<Taken<T>>,
+}
+
+impl<T> Looked<T> {
+    fn new() -> Self {
+        Self {
+            used: 0,
+            begun: false,
+            end: None,
+            taken: Vec::new(),
+        }
+    }
 }
 
 /// One step's effect on the loop.

@@ -162,6 +162,7 @@ impl Bench {
         let parts = Parts {
             node: "test".to_owned(),
             lanes: sink.lanes(),
+            here: Some(sink.here()),
             published: sink.published(),
             accounts: Arc::new(ArcSwap::default()),
             metrics: Arc::clone(&metrics),

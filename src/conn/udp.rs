@@ -106,6 +106,7 @@ pub async fn serve<S: Session>(
                 batch.take(datagram, meta);
             }
         }
+        shared.intake.send_on(batch.is_one_frame());
         // Silence needs no task; a flood of what is not answered makes none.
         if !batch.unanswered.is_empty() {
             let places = Arc::clone(&places);
@@ -176,7 +177,7 @@ impl<S: Session> Batch<S> {
     fn step(
         &mut self,
         rest: &[u8],
-        origin: &Origin,
+        origin: &Origin<'_>,
         meta: &RecvMeta,
         now: Moment,
     ) -> Option<usize> {
@@ -215,10 +216,18 @@ impl<S: Session> Batch<S> {
         }
     }
 
+    /// One frame came, and nothing but the disk stands between it and its answer.
+    fn is_one_frame(&self) -> bool {
+        matches!(self.unanswered.as_slice(), [one] if one.request.is_new())
+    }
+
     /// Answers all of them, each when it is durable, none behind its deadline.
     async fn answer(self) {
         let intake = &*self.shared.intake;
-        let _counted = Waiting::on(intake, self.unanswered.len() as u64);
+        let _counted = Waiting::on(
+            Arc::clone(&self.shared.intake),
+            self.unanswered.len() as u64,
+        );
         let mut late = std::pin::pin!(tokio::time::sleep(intake.ack_deadline()));
         let mut reply = Vec::new();
         for Unanswered { request, to, from } in self.unanswered {

@@ -26,7 +26,7 @@ use crate::entropy;
 use crate::journal::Published;
 use crate::metrics::{Fate, Metrics};
 use crate::record;
-use crate::sink::{Entry, Lane, Lanes, Slot, State};
+use crate::sink::{Entry, Here, Lane, Lanes, Slot, State};
 
 /// Windows of repeats are kept apart by account, so that connections seldom wait for each other.
 const SHARDS: usize = 16;
@@ -45,10 +45,10 @@ pub struct Rules {
 }
 
 /// Where a frame came from.
-#[derive(Clone, Debug)]
-pub struct Origin {
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
     /// The listener's name.
-    pub listener: Arc<str>,
+    pub listener: &'a str,
     /// Stream or datagram.
     pub transport: Transport,
     /// The sender's address.
@@ -101,6 +101,13 @@ pub struct Taken<T> {
     pub received: Moment,
 }
 
+impl<T> Taken<T> {
+    /// It was put into a lane and is to be answered once it is durable.
+    pub fn is_new(&self) -> bool {
+        matches!(self.outcome, Outcome::Wait { repeat: false, .. })
+    }
+}
+
 /// A repeat that was recognised, for the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
@@ -121,6 +128,8 @@ pub struct Parts {
     pub node: String,
     /// Towards the sink.
     pub lanes: Lanes,
+    /// The sink's work, for frames that come alone; `None`: always by the sink's thread.
+    pub here: Option<Here>,
     /// What is durable.
     pub published: Published,
     /// The register as it is now.
@@ -191,8 +200,28 @@ impl Intake {
         &self.parts.metrics
     }
 
-    /// Takes one request in. Never waits.
-    pub fn take<T>(&self, mut request: Request<'_, T>, origin: &Origin, now: Moment) -> Taken<T> {
+    /// Sends on what was taken since the last call; to be called once for all that came together,
+    /// before any of it is waited for. `alone`: it is one frame. Where nobody else waits either and
+    /// the disk is quick, the calling thread commits it itself and blocks for one sync; a frame
+    /// that nobody shares the disk with need not wait for other threads to wake up.
+    pub fn send_on(&self, alone: bool) {
+        let here = self
+            .parts
+            .here
+            .as_ref()
+            .filter(|_| alone && self.waiting() == 0);
+        if !here.is_some_and(Here::commit) {
+            self.parts.lanes.ring();
+        }
+    }
+
+    /// Takes one request in. Never waits; [`Intake::send_on`] is to be called afterwards.
+    pub fn take<T>(
+        &self,
+        mut request: Request<'_, T>,
+        origin: &Origin<'_>,
+        now: Moment,
+    ) -> Taken<T> {
         let (outcome, fate) = self.decide(&mut request, origin, now);
         self.parts.metrics.frame(request.verdict);
         self.parts.metrics.fate(fate);
@@ -206,7 +235,7 @@ impl Intake {
     fn decide<T>(
         &self,
         request: &mut Request<'_, T>,
-        origin: &Origin,
+        origin: &Origin<'_>,
         now: Moment,
     ) -> (Outcome, Fate) {
         let rules = self.rules.load();
@@ -270,7 +299,7 @@ impl Intake {
     fn identify_and_queue<T>(
         &self,
         request: &mut Request<'_, T>,
-        origin: &Origin,
+        origin: &Origin<'_>,
         now: Moment,
     ) -> (Option<Awaited>, Fate) {
         let identity = answered_alike(&request.identity, request.intent);
@@ -310,7 +339,7 @@ impl Intake {
         if self
             .parts
             .lanes
-            .push(Entry::new(records, Arc::clone(&slot)), lane)
+            .put(Entry::new(records, Arc::clone(&slot)), lane)
             .is_err()
         {
             // The entry that came back fails its slot, so a repeat that joined meanwhile does not
@@ -328,7 +357,7 @@ impl Intake {
         )
     }
 
-    fn tell_repeat(&self, event: Uuid, origin: &Origin, now: Moment) {
+    fn tell_repeat(&self, event: Uuid, origin: &Origin<'_>, now: Moment) {
         let path = format!("{}/{}", origin.listener, origin.transport);
         (self.parts.on_repeat)(Seen {
             event,
@@ -381,7 +410,7 @@ struct Stamp<'a> {
     accounts: &'a Snapshot,
     id: Uuid,
     may_repeat: Option<Uuid>,
-    origin: &'a Origin,
+    origin: &'a Origin<'a>,
     now: Moment,
 }
 

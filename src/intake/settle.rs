@@ -1,5 +1,6 @@
 //! From an outcome to a verdict, and from a verdict to the reply: what was waited for becomes a token
 //! of the journal, or no reply.
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -99,20 +100,20 @@ impl Intake {
 }
 
 /// Counts waits for as long as it lives, also when its task is dropped.
-pub struct Waiting<'a> {
-    intake: &'a Intake,
+pub struct Waiting {
+    intake: Arc<Intake>,
     count: u64,
 }
 
-impl<'a> Waiting<'a> {
+impl Waiting {
     /// This many frames are being waited for.
-    pub fn on(intake: &'a Intake, count: u64) -> Self {
+    pub fn on(intake: Arc<Intake>, count: u64) -> Self {
         intake.waiting.fetch_add(count, Ordering::Relaxed);
         Self { intake, count }
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Waiting {
     fn drop(&mut self) {
         self.intake.waiting.fetch_sub(self.count, Ordering::Relaxed);
     }

@@ -2,7 +2,9 @@
 //! conversation in a set that is waited for.
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use larm_carrier::Session;
@@ -194,11 +196,27 @@ fn admit<S: Session>(
     metrics.link(Link::Accepted);
     metrics.connections_open(1);
     let counted = Open(Arc::clone(shared));
-    let conversation = conn::tcp::serve(stream, peer, make(), place, Arc::clone(shared));
-    conversations.spawn(async move {
-        let _counted = counted;
-        conversation.await;
+    let conversation =
+        conn::tcp::Conversation::new(stream, peer, make(), place, Arc::clone(shared));
+    conversations.spawn(Counted {
+        conversation,
+        _open: counted,
     });
+}
+
+/// A conversation that is counted as open.
+struct Counted<S: Session> {
+    // Fields are dropped in this order: the place is given back before the count goes down.
+    conversation: conn::tcp::Conversation<S>,
+    _open: Open,
+}
+
+impl<S: Session> Future for Counted<S> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.conversation).poll(cx)
+    }
 }
 
 /// Counts a connection for as long as its task lives, and tells how the task ended.

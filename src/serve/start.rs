@@ -74,6 +74,7 @@ impl Gateway {
         let parts = Parts {
             node: node_name(config),
             lanes: sink.lanes(),
+            here: Some(sink.here()),
             published: sink.published(),
             accounts: Arc::clone(&accounts),
             metrics: Arc::clone(&metrics),

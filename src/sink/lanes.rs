@@ -90,9 +90,17 @@ impl Lanes {
         }
     }
 
-    /// Hands `entry` over. `Err` gives it back: the lane is full, or the sink has stopped; who
-    /// drops it then fails its slot.
+    /// Hands `entry` over and wakes the sink. `Err` gives it back: the lane is full, or the sink has
+    /// stopped; who drops it then fails its slot.
     pub fn push(&self, entry: Entry, lane: Lane) -> Result<(), Entry> {
+        self.put(entry, lane)?;
+        self.ring();
+        Ok(())
+    }
+
+    /// As [`Lanes::push`], but leaves the sink asleep: [`Lanes::ring`] is to be called once
+    /// everything that comes together was put here.
+    pub fn put(&self, entry: Entry, lane: Lane) -> Result<(), Entry> {
         let shared = &*self.shared;
         if shared.closed.load(Ordering::SeqCst) {
             return Err(entry);
@@ -101,16 +109,21 @@ impl Lanes {
             Lane::Alarms => shared.alarms.push(entry)?,
             Lane::Rest => shared.rest.push(entry)?,
         }
-        // Either this sees `sleeping`, or the sink sees the entry: both sides write, fence, read.
         fence(Ordering::SeqCst);
-        if shared.sleeping.load(Ordering::SeqCst) {
-            self.wake();
-        }
         if shared.ended.load(Ordering::SeqCst) {
             // The sink ended between the look at `closed` and the push.
             while self.pop().is_some() {}
         }
         Ok(())
+    }
+
+    /// Wakes the sink where it sleeps.
+    pub fn ring(&self) {
+        // Either this sees `sleeping`, or the sink sees the entry: both sides write, fence, read.
+        fence(Ordering::SeqCst);
+        if self.shared.sleeping.load(Ordering::SeqCst) {
+            self.wake();
+        }
     }
 
     /// How many entries wait now.
@@ -154,7 +167,7 @@ impl Lanes {
             .or_else(|| shared.rest.pop().map(|entry| (entry, Lane::Rest)))
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.shared.alarms.is_empty() && self.shared.rest.is_empty()
     }
 
@@ -175,7 +188,7 @@ impl Lanes {
         shared.sleeping.store(false, Ordering::SeqCst);
     }
 
-    fn wake(&self) {
+    pub(super) fn wake(&self) {
         // Only the first one to see the flag pays for the wake-up.
         self.shared.sleeping.store(false, Ordering::SeqCst);
         if let Some(sink) = &*self.sink() {

@@ -13,4 +13,4 @@ mod thread;
 
 pub use lanes::{Entry, Lane, Lanes, Lengths};
 pub use slot::{Committed, Slot, State};
-pub use thread::{BatchStats, Hooks, Limits, Sink, SinkError, StartError};
+pub use thread::{BatchStats, Here, Hooks, Limits, Sink, SinkError, StartError};

@@ -1,5 +1,15 @@
 //! The thread that owns the journal: gather, append, publish, complete.
+//!
+//! A frame that comes alone need not wait for two changes of threads: where the disk is quick, its
+//! own thread does the sink's work once, by [`Here::commit`]. Whoever works holds the worker's lock,
+//! so there is one writer at any time; the sink's thread takes over as soon as more comes.
+//!
+//! A slow disk is shared by as many as possible: where the last batch was larger than what waits
+//! now, the next sync is put off for the rest, by half a sync at most. Those who were answered
+//! together send again together, and would otherwise wait for two syncs each.
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -9,6 +19,12 @@ use crate::journal::{Appended, Journal, JournalError, Published, RECORD_LEN_MAX}
 
 /// How long an idle sink sleeps at most before it looks after the journal.
 const IDLE: Duration = Duration::from_secs(1);
+
+/// A sync that usually takes less is not worth a change of threads, nor a wait for company.
+const QUICK: Duration = Duration::from_micros(400);
+
+/// The longest wait for company.
+const COMPANY_MAX: Duration = Duration::from_millis(10);
 
 /// Bounds of the lanes and of a batch.
 #[derive(Clone, Debug)]
@@ -114,6 +130,7 @@ pub struct StartError(#[from] io::Error);
 pub struct Sink {
     lanes: Lanes,
     published: Published,
+    here: Here,
     thread: JoinHandle<Result<(), SinkError>>,
 }
 
@@ -122,20 +139,29 @@ impl Sink {
     pub fn start(journal: Journal, limits: &Limits, hooks: Hooks) -> Result<Self, StartError> {
         let lanes = Lanes::new(limits.alarms, limits.rest);
         let published = journal.published();
-        let worker = Worker {
+        let here = Here {
+            worker: Arc::new(Mutex::new(Worker {
+                lanes: lanes.clone(),
+                published: published.clone(),
+                journal: Some(journal),
+                hooks,
+                limits: limits.clone(),
+                batch: Batch::default(),
+                sync: Duration::ZERO,
+                company: 0,
+                failed: None,
+            })),
             lanes: lanes.clone(),
-            published: published.clone(),
-            journal: Some(journal),
-            hooks,
-            limits: limits.clone(),
-            batch: Batch::default(),
+            quick: Arc::new(AtomicBool::new(false)),
         };
+        let sink = here.clone();
         let thread = std::thread::Builder::new()
             .name("larm-sink".to_owned())
-            .spawn(move || worker.run())?;
+            .spawn(move || sink.run())?;
         Ok(Self {
             lanes,
             published,
+            here,
             thread,
         })
     }
@@ -143,6 +169,11 @@ impl Sink {
     /// The way in.
     pub fn lanes(&self) -> Lanes {
         self.lanes.clone()
+    }
+
+    /// The way to have a frame that comes alone committed by its own thread.
+    pub fn here(&self) -> Here {
+        self.here.clone()
     }
 
     /// What is durable.
@@ -155,6 +186,117 @@ impl Sink {
     pub fn stop(self) -> Result<(), SinkError> {
         self.lanes.close();
         self.thread.join().unwrap_or(Err(SinkError::Panicked))
+    }
+}
+
+/// The sink's work, to be done by whichever thread has reason to.
+#[derive(Clone)]
+pub struct Here {
+    worker: Arc<Mutex<Worker>>,
+    lanes: Lanes,
+    /// The last syncs were.
+    quick: Arc<AtomicBool>,
+}
+
+impl Here {
+    /// Commits what waits in the lanes on the calling thread, which blocks for one sync. False
+    /// where that is not the time for it: the disk is slow, or somebody else is at work. Then
+    /// [`Lanes::ring`] is to be called.
+    pub fn commit(&self) -> bool {
+        if !self.quick.load(Ordering::Relaxed) {
+            return false;
+        }
+        // A panic of whoever worked before is the sink's to see.
+        let Ok(mut worker) = self.worker.try_lock() else {
+            return false;
+        };
+        if worker.journal.is_none() || worker.failed.is_some() {
+            return false;
+        }
+        let woken = Woken(&self.lanes);
+        worker.gather();
+        if let Err(error) = worker.commit() {
+            worker.failed = Some(error);
+        }
+        self.tell_speed(&worker);
+        if worker.failed.is_none() && self.lanes.is_empty() {
+            std::mem::forget(woken);
+        }
+        true
+    }
+
+    /// The sink thread's life.
+    fn run(&self) -> Result<(), SinkError> {
+        let ending = Ending(self);
+        self.lanes.attach();
+        let ended = self.work();
+        if let Err(error) = &ended {
+            (self.lock().hooks.on_fatal)(error);
+        }
+        drop(ending);
+        ended
+    }
+
+    fn work(&self) -> Result<(), SinkError> {
+        loop {
+            let mut worker = self.worker.lock().map_err(|_| SinkError::Panicked)?;
+            if let Some(error) = worker.failed.take() {
+                return Err(error);
+            }
+            worker.journal().look_for_room()?;
+            worker.gather();
+            worker.wait_for_company();
+            if !worker.batch.entries.is_empty() {
+                worker.commit()?;
+                self.tell_speed(&worker);
+            } else if self.lanes.is_closed() {
+                return worker.close();
+            } else {
+                drop(worker);
+                self.lanes.sleep(IDLE);
+            }
+        }
+    }
+
+    fn tell_speed(&self, worker: &Worker) {
+        self.quick.store(worker.sync < QUICK, Ordering::Relaxed);
+    }
+
+    /// Also where somebody panicked with it: the journal is poisoned then before anything else.
+    fn lock(&self) -> MutexGuard<'_, Worker> {
+        self.worker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Wakes the sink when it is dropped, also by a panic.
+struct Woken<'a>(&'a Lanes);
+
+impl Drop for Woken<'_> {
+    fn drop(&mut self) {
+        self.0.wake();
+    }
+}
+
+/// However the sink ends, by a panic too: nothing is acknowledged any more, and nobody is left
+/// waiting.
+struct Ending<'a>(&'a Here);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        let here = self.0;
+        let panicked = std::thread::panicking() || here.worker.is_poisoned();
+        let mut worker = here.lock();
+        if panicked && let Some(journal) = &mut worker.journal {
+            journal.poison();
+        }
+        if std::thread::panicking() {
+            (worker.hooks.on_fatal)(&SinkError::Panicked);
+        }
+        worker.batch.clear();
+        // Gives the directory back.
+        worker.journal = None;
+        drop(worker);
+        here.lanes.end();
     }
 }
 
@@ -208,34 +350,37 @@ struct Worker {
     hooks: Hooks,
     limits: Limits,
     batch: Batch,
+    /// How long a commit takes, as a running mean.
+    sync: Duration,
+    /// Entries of the last batch.
+    company: usize,
+    /// What ended the work of another thread than the sink's.
+    failed: Option<SinkError>,
 }
 
 impl Worker {
-    fn run(mut self) -> Result<(), SinkError> {
-        self.lanes.attach();
-        let ended = self.work();
-        if let Err(error) = &ended {
-            (self.hooks.on_fatal)(error);
-        }
-        ended
-    }
-
-    fn work(&mut self) -> Result<(), SinkError> {
-        loop {
-            self.gather();
-            if !self.batch.entries.is_empty() {
-                self.commit()?;
-            } else if self.lanes.is_closed() {
-                break;
-            } else {
-                self.lanes.sleep(IDLE);
-                self.journal().look_for_room()?;
-            }
-        }
+    fn close(&mut self) -> Result<(), SinkError> {
         let at_ms = (self.hooks.clock)();
         match self.journal.take() {
             Some(journal) => Ok(journal.close(at_ms)?),
             None => Ok(()),
+        }
+    }
+
+    /// On a slow disk: waits for as many as came last time, but not long.
+    fn wait_for_company(&mut self) {
+        let waiting = self.batch.entries.len();
+        if self.sync < QUICK || waiting == 0 || waiting >= self.company {
+            return;
+        }
+        let until = Instant::now() + (self.sync / 2).min(COMPANY_MAX);
+        while self.batch.entries.len() < self.company && !self.lanes.is_closed() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            self.lanes.sleep(left);
+            self.gather();
         }
     }
 
@@ -273,11 +418,14 @@ impl Worker {
         let records = self.batch.entries.iter().flat_map(Entry::records);
         match journal.append(records.map(Vec::as_slice), at_ms) {
             Ok(Some(appended)) => {
+                let commit = start.elapsed();
+                self.company = self.batch.entries.len();
+                self.sync = (self.sync * 7 + commit) / 8;
                 (self.hooks.on_batch)(&BatchStats {
                     entries: self.batch.entries.len(),
                     alarms: self.batch.alarms,
                     appended,
-                    commit: start.elapsed(),
+                    commit,
                 });
                 self.batch.complete(appended);
                 // Those who follow the journal come after those who wait for a reply.
@@ -291,21 +439,6 @@ impl Worker {
         }
         self.batch.clear();
         Ok(())
-    }
-}
-
-impl Drop for Worker {
-    /// However the thread ends, by a panic too: nothing is acknowledged any more, and nobody is
-    /// left waiting.
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            if let Some(journal) = &mut self.journal {
-                journal.poison();
-            }
-            (self.hooks.on_fatal)(&SinkError::Panicked);
-        }
-        self.batch.clear();
-        self.lanes.end();
     }
 }
 

@@ -31,7 +31,7 @@ pub enum Delivery {
 /// After every step but [`Step::More`] and [`Step::Close`] the caller drops `consumed` bytes from
 /// the front of its buffer and asks again with what is left (also when nothing is left and
 /// `delivery` is not `Stream`: it gets `More` then).
-pub trait Session: Send + Sync + 'static {
+pub trait Session: Send + Sync + Unpin + 'static {
     /// What must be kept to answer one request. Neither `Copy` nor `Clone`; dropped means silence.
     type Ticket: Send + 'static;
 
