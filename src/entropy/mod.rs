@@ -31,8 +31,10 @@ pub fn bytes<const N: usize>() -> [u8; N] {
             block.used = 0;
         }
         let mut out = [0; N];
-        for (to, from) in out.iter_mut().zip(block.bytes.iter_mut().skip(block.used)) {
-            *to = std::mem::take(from);
+        let used = block.used;
+        if let Some(fresh) = block.bytes.get_mut(used..used + N) {
+            out.copy_from_slice(fresh);
+            fresh.fill(0);
         }
         block.used += N;
         out

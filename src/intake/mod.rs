@@ -421,23 +421,23 @@ impl Stamp<'_> {
         request: &mut Request<'_, T>,
         identity: &Identity,
     ) -> (Vec<Vec<u8>>, Lane) {
-        let drafts = std::mem::take(&mut request.events);
+        let mut drafts = std::mem::take(&mut request.events);
         let of = u16::try_from(drafts.len()).unwrap_or(u16::MAX);
         let mut lane = Lane::Rest;
         let mut records = Vec::with_capacity(drafts.len());
-        for (index, mut event) in (1u16..).zip(drafts) {
-            self.fill(&mut event, request, identity);
+        for (index, event) in (1u16..).zip(&mut drafts) {
+            self.fill(event, request, identity);
             event.id = if index == 1 {
                 self.id
             } else {
                 entropy::event_id(self.now.utc)
             };
             event.part = (of > 1).then_some(Part { index, of });
-            if is_urgent(&event) {
+            if is_urgent(event) {
                 lane = Lane::Alarms;
             }
             records.push(record::encode(
-                &event,
+                event,
                 (index == 1).then_some((identity, of)),
             ));
         }

@@ -31,7 +31,40 @@ pub struct Slot {
 struct Inner {
     state: State,
     /// Who is to be woken. A free place is `None`; a future keeps its place until it is dropped.
-    waiting: Vec<Option<Waker>>,
+    /// Nearly always there is one, who has place 0 and needs no allocation.
+    first: Option<Waker>,
+    first_taken: bool,
+    /// Places from 1 on.
+    more: Vec<Option<Waker>>,
+}
+
+impl Inner {
+    fn take_place(&mut self) -> usize {
+        if !std::mem::replace(&mut self.first_taken, true) {
+            return 0;
+        }
+        let free = self.more.iter().position(Option::is_none);
+        1 + free.unwrap_or_else(|| {
+            self.more.push(None);
+            self.more.len() - 1
+        })
+    }
+
+    fn place(&mut self, place: usize) -> Option<&mut Option<Waker>> {
+        match place.checked_sub(1) {
+            None => Some(&mut self.first),
+            Some(index) => self.more.get_mut(index),
+        }
+    }
+
+    fn give_back(&mut self, place: usize) {
+        if let Some(waiting) = self.place(place) {
+            *waiting = None;
+        }
+        if place == 0 {
+            self.first_taken = false;
+        }
+    }
 }
 
 impl Default for Slot {
@@ -39,7 +72,9 @@ impl Default for Slot {
         Self {
             inner: Mutex::new(Inner {
                 state: State::Pending,
-                waiting: Vec::new(),
+                first: None,
+                first_taken: false,
+                more: Vec::new(),
             }),
         }
     }
@@ -67,15 +102,15 @@ impl Slot {
 
     /// Sets the outcome and wakes everybody; the first one stays.
     pub(super) fn complete(&self, state: State) {
-        let waiting = {
+        let (first, more) = {
             let mut inner = self.lock();
             if inner.state != State::Pending || state == State::Pending {
                 return;
             }
             inner.state = state;
-            std::mem::take(&mut inner.waiting)
+            (inner.first.take(), std::mem::take(&mut inner.more))
         };
-        for waker in waiting.into_iter().flatten() {
+        for waker in first.into_iter().chain(more.into_iter().flatten()) {
             waker.wake();
         }
     }
@@ -105,14 +140,8 @@ impl Future for Committed {
         if inner.state != State::Pending {
             return Poll::Ready(inner.state);
         }
-        let place = *this.place.get_or_insert_with(|| {
-            let free = inner.waiting.iter().position(Option::is_none);
-            free.unwrap_or_else(|| {
-                inner.waiting.push(None);
-                inner.waiting.len() - 1
-            })
-        });
-        if let Some(waiting) = inner.waiting.get_mut(place) {
+        let place = *this.place.get_or_insert_with(|| inner.take_place());
+        if let Some(waiting) = inner.place(place) {
             match waiting {
                 Some(waker) => waker.clone_from(context.waker()),
                 None => *waiting = Some(context.waker().clone()),
@@ -125,10 +154,7 @@ impl Future for Committed {
 impl Drop for Committed {
     fn drop(&mut self) {
         if let Some(place) = self.place {
-            let mut inner = self.slot.lock();
-            if let Some(waiting) = inner.waiting.get_mut(place) {
-                *waiting = None;
-            }
+            self.slot.lock().give_back(place);
         }
     }
 }

@@ -171,6 +171,7 @@ impl<'f> Question<'_, 'f> {
                 quirks: Quirks::default(),
                 now: self.clock,
                 accounts: &accounts,
+                explain: true,
             },
         )
     }

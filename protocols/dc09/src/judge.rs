@@ -31,6 +31,8 @@ pub(crate) struct Rules<'r> {
     pub(crate) now: Option<Timestamp>,
     /// The register.
     pub(crate) accounts: &'r dyn Accounts,
+    /// An explanation is wanted: content is kept to be shown.
+    pub(crate) explain: bool,
 }
 
 /// What came of it.
@@ -231,7 +233,9 @@ impl<'f, 'r> Case<'f, 'r> {
             ..
         }) = message
         {
-            judgement.show(Clear::of(block));
+            if self.rules.explain {
+                judgement.show(Clear::of(block));
+            }
             let content = Content::read(header.token, block.data, header.account);
             judgement.deviations = judgement
                 .deviations
@@ -253,7 +257,9 @@ impl<'f, 'r> Case<'f, 'r> {
     fn reply_token(self, message: Message<'f>) -> Judgement<'f> {
         let mut judgement = self.judgement(FrameVerdict::Ok, Intent::Withhold);
         if let Body::Clear(block) = message.body {
-            judgement.show(Clear::of(block));
+            if self.rules.explain {
+                judgement.show(Clear::of(block));
+            }
             judgement.deviations = judgement.deviations.with(block.deviations);
         }
         // In a reply the header's absent elements mean nothing.
@@ -402,12 +408,19 @@ impl<'f, 'r> Case<'f, 'r> {
             Intent::Accept if declines => Intent::Decline,
             intent => intent,
         };
-        let mut judgement = self.judgement(verdict, intent);
+        // Nothing is looked up for a frame without a record.
+        let identity = if events.is_empty() {
+            self.identity([0; 16], [0; 16])
+        } else {
+            self.identity(self.digest(&clear), self.account_digest())
+        };
+        let mut judgement = self.judgement_of(verdict, intent, identity);
         judgement.link_test = header.token.is_link_test();
         judgement.events = events;
         judgement.deviations = found;
-        judgement.identity.content = self.digest(&clear);
-        judgement.show(clear);
+        if self.rules.explain {
+            judgement.show(clear);
+        }
         judgement
     }
 
@@ -424,10 +437,12 @@ impl<'f, 'r> Case<'f, 'r> {
     /// An encrypted link test that carries data: somebody may have changed the id of an alarm.
     fn disguised(mut self, clear: Clear<'_>) -> Judgement<'f> {
         self.authenticity.suspect(SuspectReason::Malformed);
-        let mut judgement = self.judgement(FrameVerdict::Ok, Intent::Withhold);
+        let identity = self.identity(self.digest(&clear), self.account_digest());
+        let mut judgement = self.judgement_of(FrameVerdict::Ok, Intent::Withhold, identity);
         judgement.events.push(normalize::unreadable(&self.common()));
-        judgement.identity.content = self.digest(&clear);
-        judgement.show(clear);
+        if self.rules.explain {
+            judgement.show(clear);
+        }
         judgement
     }
 
@@ -468,29 +483,56 @@ impl<'f, 'r> Case<'f, 'r> {
         ])
     }
 
-    fn judgement(&self, verdict: FrameVerdict, intent: Intent) -> Judgement<'f> {
+    fn account_parts(&self) -> [&'f [u8]; 3] {
         let header = self.header;
         let part = |text: Option<&'f str>| text.unwrap_or_default().as_bytes();
-        let account = [
+        [
             part(header.and_then(|header| header.account)),
             part(header.and_then(|header| header.receiver)),
             part(header.and_then(|header| header.line)),
-        ];
+        ]
+    }
+
+    fn account_digest(&self) -> [u8; 16] {
+        digest::content(&self.account_parts())
+    }
+
+    fn identity(&self, content: [u8; 16], account: [u8; 16]) -> Identity {
+        Identity {
+            content,
+            account,
+            sequence: self.header.and_then(|header| header.sequence_number()),
+            sent_at: self.sent_at,
+            renumbers: self.quirks.has(quirks::RENUMBERS_RETRIES),
+            constant_sequence: self.quirks.has(quirks::CONSTANT_SEQUENCE),
+        }
+    }
+
+    /// A frame whose content is not known: it is recognised by all of its body.
+    fn judgement(&self, verdict: FrameVerdict, intent: Intent) -> Judgement<'f> {
+        let [account, receiver, line] = self.account_parts();
+        let content = digest::content(&[account, receiver, line, self.frame.body]);
+        self.judgement_of(
+            verdict,
+            intent,
+            self.identity(content, self.account_digest()),
+        )
+    }
+
+    fn judgement_of(
+        &self,
+        verdict: FrameVerdict,
+        intent: Intent,
+        identity: Identity,
+    ) -> Judgement<'f> {
         Judgement {
-            header,
+            header: self.header,
             known: self.policy.is_some(),
             verdict,
             link_test: false,
             intent,
             events: Vec::new(),
-            identity: Identity {
-                content: digest::content(&[account[0], account[1], account[2], self.frame.body]),
-                account: digest::content(&account),
-                sequence: header.and_then(|header| header.sequence_number()),
-                sent_at: self.sent_at,
-                renumbers: self.quirks.has(quirks::RENUMBERS_RETRIES),
-                constant_sequence: self.quirks.has(quirks::CONSTANT_SEQUENCE),
-            },
+            identity,
             policy: self.policy.clone(),
             key_index: self.key_index,
             shown: Shown::default(),

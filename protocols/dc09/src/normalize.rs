@@ -51,11 +51,11 @@ pub(crate) struct Details<'d> {
 
 /// The records of one frame: its events, or one of kind unknown where none can be read.
 pub(crate) fn records(common: &Common<'_>, details: &Details<'_>) -> Vec<Event> {
-    let mut events: Vec<Event> = details
-        .content
-        .sia()
-        .map(|event| from_sia(common, details, &event))
-        .collect();
+    // Nearly every frame has one event, and an event is large.
+    let mut events = Vec::with_capacity(1);
+    for event in details.content.sia() {
+        events.push(from_sia(common, details, &event));
+    }
     let header_account = common.header.and_then(|header| header.account);
     let rules = cid_rules(common.quirks);
     if let Some(event) = details.content.cid(header_account, rules) {

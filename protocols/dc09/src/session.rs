@@ -83,6 +83,7 @@ impl Dc09 {
             quirks: self.quirks,
             now: Some(now),
             accounts,
+            explain: false,
         }
     }
 

@@ -6,14 +6,41 @@
 /// proves nothing about the sender.
 #[must_use]
 pub fn content(parts: &[&[u8]]) -> [u8; 16] {
+    let len: usize = parts.iter().map(|part| 8 + part.len()).sum();
+    let mut joined = [0; JOINED_LEN];
+    let hash = match joined.get_mut(..len) {
+        Some(joined) => {
+            join(parts, joined);
+            blake3::hash(joined)
+        }
+        None => piece_by_piece(parts),
+    };
+    let mut digest = [0; 16];
+    digest.copy_from_slice(&hash.as_bytes()[..16]);
+    digest
+}
+
+/// What fits in here is hashed in one go, which takes half the time: nearly every frame does.
+const JOINED_LEN: usize = 512;
+
+/// Fills `into`, which is as long as the parts with their lengths.
+fn join(parts: &[&[u8]], mut into: &mut [u8]) {
+    for part in parts {
+        for bytes in [&(part.len() as u64).to_le_bytes()[..], part] {
+            let (front, rest) = into.split_at_mut(bytes.len());
+            front.copy_from_slice(bytes);
+            into = rest;
+        }
+    }
+}
+
+fn piece_by_piece(parts: &[&[u8]]) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new();
     for part in parts {
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part);
     }
-    let mut digest = [0; 16];
-    hasher.finalize_xof().fill(&mut digest);
-    digest
+    hasher.finalize()
 }
 
 #[cfg(test)]
@@ -29,6 +56,15 @@ mod tests {
         let whole = blake3::hash(b"\x03\0\0\0\0\0\0\0abc\0\0\0\0\0\0\0\0");
         assert_eq!(content(&[b"abc", b""]), whole.as_bytes()[..16]);
         assert_eq!(content(&[]), blake3::hash(b"").as_bytes()[..16]);
+    }
+
+    #[test]
+    fn long_parts_are_hashed_alike() {
+        for len in [JOINED_LEN - 17, JOINED_LEN - 16, JOINED_LEN - 15, 5_000] {
+            let long = alloc::vec![7u8; len];
+            let whole = piece_by_piece(&[&long, b""]);
+            assert_eq!(content(&[&long, b""]), whole.as_bytes()[..16]);
+        }
     }
 
     #[test]

@@ -257,3 +257,59 @@ fn an_impossible_entry_fails_alone() {
     assert_eq!(wait(&long_slot), State::Failed);
     sink.stop().unwrap();
 }
+
+#[test]
+fn a_frame_alone_is_committed_by_the_thread_that_brought_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let sink = Sink::start(journal(&dir), &Limits::default(), Hooks::default()).unwrap();
+    let (first, slot) = entry(&["first"]);
+    assert!(sink.lanes().put(first, Lane::Alarms).is_ok());
+    // Nothing is known of the disk yet.
+    assert!(!sink.here().commit());
+    assert_eq!(slot.state(), State::Pending);
+    sink.lanes().ring();
+    assert!(matches!(wait(&slot), State::Committed { .. }));
+    for text in ["second", "third"] {
+        let (alone, slot) = entry(&[text]);
+        assert!(sink.lanes().put(alone, Lane::Rest).is_ok());
+        // Whatever the disk of this machine is like; and the sink may still be at work.
+        while slot.state() == State::Pending {
+            sink.here.quick.store(true, Ordering::Relaxed);
+            let _ = sink.here().commit();
+        }
+        let State::Committed { last, .. } = slot.state() else {
+            panic!("{text} failed");
+        };
+        assert!(sink.published().token(last).is_some());
+    }
+    sink.stop().unwrap();
+    let mut reader = Reader::open(dir.path(), 1).unwrap();
+    for text in ["first", "second", "third"] {
+        assert_eq!(reader.next().unwrap().unwrap().payload, text.as_bytes());
+    }
+}
+
+#[test]
+fn a_sync_that_fails_on_another_thread_ends_the_sink() {
+    let disk = Disk::new(1);
+    let (journal, _) = Journal::open_in(Arc::new(disk.clone()), &options()).unwrap();
+    let (sender, fatal) = channel();
+    let hooks = Hooks::default().on_fatal(move |error| drop(sender.send(error.to_string())));
+    let sink = Sink::start(journal, &Limits::default(), hooks).unwrap();
+    disk.fail(Op::SyncData, 0, Fault::Error(std::io::ErrorKind::Other));
+    let (alone, slot) = entry(&["lost"]);
+    assert!(sink.lanes().put(alone, Lane::Alarms).is_ok());
+    while slot.state() == State::Pending {
+        sink.here.quick.store(true, Ordering::Relaxed);
+        let _ = sink.here().commit();
+    }
+    assert_eq!(slot.state(), State::Failed);
+    assert!(
+        fatal
+            .recv()
+            .unwrap()
+            .contains("no alarm can be acknowledged")
+    );
+    assert!(sink.published().failed());
+    assert!(sink.stop().is_err());
+}

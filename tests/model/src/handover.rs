@@ -71,6 +71,25 @@ fn a_push_always_wakes_the_sink() {
 }
 
 #[test]
+fn what_was_put_together_is_rung_for_once() {
+    model(3, || {
+        let (lanes, published) = (Lanes::new(2, 2), Published::new(0));
+        let sink = start(&lanes, &published);
+        let slots = [Lane::Rest, Lane::Alarms].map(|lane| {
+            let slot = Slot::new();
+            assert!(lanes.put(entry(&slot), lane).is_ok());
+            slot
+        });
+        lanes.ring();
+        for slot in &slots {
+            wait(slot, &published);
+        }
+        lanes.close();
+        sink.join().unwrap();
+    });
+}
+
+#[test]
 fn two_pushers_and_one_sink() {
     model(2, || {
         let (lanes, published) = (Lanes::new(2, 2), Published::new(0));
