@@ -316,13 +316,13 @@ impl<S: Session> Conversation<S> {
                 Poll::Pending
             }
             Poll::Ready(Err(end)) => Poll::Ready(Err(end)),
-            Poll::Ready(Ok(())) => Poll::Ready(match self.ending {
-                Some(end) => Err(end),
-                None => {
+            Poll::Ready(Ok(())) => Poll::Ready(self.ending.map_or_else(
+                || {
                     self.set_time(self.shared.clock.now().mono);
                     Ok(())
-                }
-            }),
+                },
+                Err,
+            )),
         }
     }
 
