@@ -8,7 +8,7 @@
 //! frames, never while one is being answered.
 //!
 //! Invariants: `open` is the number of connections in `peers`; `silent` holds exactly those of them
-//! that are silent; whoever was told to go is in none of them.
+//! that are silent; whoever was told to go and is still here is in `leaving` alone.
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -50,6 +50,8 @@ struct State {
     open: usize,
     peers: HashMap<IpAddr, Peer>,
     silent: BTreeMap<u64, IpAddr>,
+    /// Told to go, and perhaps still being answered: its times go on.
+    leaving: BTreeMap<u64, Arc<Seat>>,
 }
 
 impl State {
@@ -73,13 +75,14 @@ impl State {
     /// Tells one connection of this peer to go.
     fn dismiss(&mut self, address: IpAddr) -> bool {
         let number = self.peers.get(&address).and_then(Peer::dispensable);
-        match number.and_then(|number| self.remove(address, number)) {
-            Some(seat) => {
-                seat.evict();
-                true
-            }
-            None => false,
-        }
+        let Some((number, seat)) =
+            number.and_then(|number| Some((number, self.remove(address, number)?)))
+        else {
+            return false;
+        };
+        seat.evict();
+        self.leaving.insert(number, seat);
+        true
     }
 
     /// The peer whose connection is to go when the listener is full.
@@ -164,6 +167,7 @@ impl Admission {
                 visit(seat);
             }
         }
+        state.leaving.values().for_each(|seat| visit(seat));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -201,7 +205,10 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.admission.lock().remove(self.address, self.number);
+        let mut state = self.admission.lock();
+        if state.remove(self.address, self.number).is_none() {
+            state.leaving.remove(&self.number);
+        }
     }
 }
 
@@ -280,11 +287,13 @@ mod tests {
         let second = heard(&door, 1);
         let third = door.admit(address(2));
         assert!(has_to_go(&first));
+        door.look(Duration::MAX);
+        assert!(first.seat().is_due(|| Duration::MAX), "it may still be answered");
         drop(first);
         assert_eq!(door.lock().open, 2);
         drop((second, third));
         let state = door.lock();
         assert_eq!(state.open, 0);
-        assert!(state.peers.is_empty() && state.silent.is_empty());
+        assert!(state.peers.is_empty() && state.silent.is_empty() && state.leaving.is_empty());
     }
 }
