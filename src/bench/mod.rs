@@ -3,6 +3,7 @@
 //! Generator and receiver share the processors, so everything here costs as little as it can:
 //! own threads around `epoll`, frames patched from a stencil, answers compared with the bytes that
 //! are expected and read with care only where they differ.
+pub mod accounts;
 pub mod compare;
 pub mod disk;
 pub mod echo;

@@ -198,7 +198,12 @@ mod tests {
     use crate::journal::{Journal, Options};
 
     fn journal(directory: &Path, events: &[(&str, Option<Tag>)]) {
-        let (mut journal, _) = Journal::open(directory, &Options::default()).unwrap();
+        let options = Options {
+            segment_len: 1 << 16,
+            ahead: false,
+            ..Options::default()
+        };
+        let (mut journal, _) = Journal::open(directory, &options).unwrap();
         let payloads: Vec<Vec<u8>> = events
             .iter()
             .map(|(account, tag)| {

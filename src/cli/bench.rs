@@ -1,4 +1,5 @@
 //! `larm bench`: the yardstick.
+mod accounts;
 mod compare;
 mod disk;
 mod echo;
@@ -38,6 +39,8 @@ enum Command {
     Disk(disk::Args),
     /// Run larm on a disk whose syncs are delayed, and see how well it hides that.
     SlowDisk(slow_disk::Args),
+    /// See what a large register costs larm: memory, start, and load.
+    Accounts(accounts::Args),
     /// Let larm, the echo and other receivers take turns, and print ratios.
     Compare(compare::Args),
     /// Draw latency against load from results.
@@ -53,6 +56,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Command::Echo(args) => echo::run(args),
         Command::Disk(args) => disk::run(args),
         Command::SlowDisk(args) => slow_disk::run(args),
+        Command::Accounts(args) => accounts::run(args),
         Command::Compare(args) => compare::run(args),
         Command::Plot(args) => plot::run(args),
         Command::Verify(args) => verify::run(args),

@@ -10,6 +10,15 @@ use serde_json::Value;
 
 use crate::harness::{Gateway, PATIENCE, import_accounts, larm, larm_command, larm_ok};
 
+/// The accounts of the first load; each further one starts 100 above.
+const FIRST_ACCOUNT: usize = 10_000_000;
+
+/// The load at a fixed rate.
+const OPEN_LOOP: usize = 4;
+
+/// The load that encrypts.
+const ENCRYPTED: usize = 1;
+
 const KEY: &str = "3B9E27D1C4805F6A12E7A3984D0C56BF";
 
 /// Every way that messages travel, and shares of every kind.
@@ -21,13 +30,15 @@ const LOADS: [&str; 5] = [
     "--way tcp --connections 10 --rate 400",
 ];
 
-/// One short load with a bit of everything; returns its JSON.
-fn load(to: SocketAddr, load: &str, acknowledged: Option<&Path>) -> Value {
+/// One short load with a bit of everything, from accounts of its own; returns its JSON.
+fn load(to: SocketAddr, place: usize, acknowledged: Option<&Path>) -> Value {
     let mut arguments: Vec<String> = ["bench", "load", "--json", "--to"]
         .map(str::to_owned)
         .to_vec();
     arguments.push(to.to_string());
-    arguments.extend(load.split(' ').map(str::to_owned));
+    arguments.extend(LOADS[place].split(' ').map(str::to_owned));
+    let first = FIRST_ACCOUNT + 100 * place;
+    arguments.extend(["--first-account".to_owned(), first.to_string()]);
     let all = "--seconds 0.3 --warm-up 0.1 --link-tests 0.2 --rest 0.2 --repeats 0.3 --accounts 16 --timeout 20";
     arguments.extend(all.split(' ').map(str::to_owned));
     arguments.extend(["--key", KEY].map(str::to_owned));
@@ -37,10 +48,16 @@ fn load(to: SocketAddr, load: &str, acknowledged: Option<&Path>) -> Value {
     serde_json::from_str(&larm_ok(&arguments)).expect("one JSON object")
 }
 
+/// A whole number; rates are whole ones too, but written with a fraction.
 fn count(result: &Value, pointer: &str) -> u64 {
-    result
-        .pointer(pointer)
-        .and_then(Value::as_u64)
+    let found = result.pointer(pointer).and_then(Value::as_f64);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "counts are positive and small"
+    )]
+    found
+        .map(|found| found as u64)
         .unwrap_or_else(|| panic!("no {pointer} in {result}"))
 }
 
@@ -48,7 +65,7 @@ fn register(data: &Path) {
     // The same half of the accounts that the generator lets encrypt.
     let rows: Vec<String> = (0..16)
         .filter(|number| number * 61 % 100 < 50)
-        .map(|number| format!("{},{KEY}", 10_000_000 + number))
+        .map(|number| format!("{},{KEY}", FIRST_ACCOUNT + 100 * ENCRYPTED + number))
         .collect();
     import_accounts(data, &format!("account,key\n{}\n", rows.join("\n")));
 }
@@ -60,10 +77,10 @@ fn every_load_on_larm_is_acknowledged_and_stands_in_the_journal_once() {
     register(&data);
     let gateway = Gateway::start(&data);
     let file = directory.path().join("acknowledged");
-    for shape in LOADS {
+    for (place, shape) in LOADS.iter().enumerate() {
         let udp = shape.contains("udp");
         let to = if udp { gateway.udp } else { gateway.tcp };
-        let result = load(to, shape, Some(&file));
+        let result = load(to, place, Some(&file));
         assert!(count(&result, "/latency/alarms/count") > 0, "{result}");
         assert!(count(&result, "/latency/link_tests/count") > 0, "{result}");
         assert_eq!(
@@ -116,8 +133,8 @@ fn both_shapes_of_the_echo_answer_every_load() {
         let first = lines.next().expect("a line").unwrap();
         let to = first.strip_prefix("listening on ").expect("an address");
         let to: SocketAddr = to.parse().unwrap();
-        for load_shape in LOADS {
-            let result = load(to, load_shape, None);
+        for place in 0..LOADS.len() {
+            let result = load(to, place, None);
             assert!(count(&result, "/counted") > 0, "{shape}: {result}");
         }
         child.kill().unwrap();
@@ -201,7 +218,30 @@ fn floor_idle_connections_and_a_slow_disk_are_measured() {
     ]));
     assert_eq!(count(&idle, "/pid"), u64::from(gateway.pid()), "{idle}");
     assert_eq!(count(&idle, "/link_tests/count"), 40, "{idle}");
+    let results = directory.path().join("results.jsonl");
+    let results_text: Vec<String> = (0..2)
+        .map(|_| load(gateway.tcp, OPEN_LOOP, None).to_string())
+        .collect();
+    std::fs::write(&results, results_text.join("\n")).unwrap();
+    let series = format!("larm={}", results.display());
+    let drawing = larm_ok(&["bench", "plot", "--series", &series]);
+    assert!(drawing.starts_with("<svg") && drawing.contains(">larm</text>"));
     drop(gateway);
+
+    let accounts = parse(larm_ok(&[
+        "bench",
+        "accounts",
+        "--json",
+        "--dir",
+        path,
+        "--count",
+        "50",
+        "--rounds",
+        "1",
+        "--seconds",
+        "0.2",
+    ]));
+    assert!(count(&accounts, "/with/per_second") > 0, "{accounts}");
     let left = std::fs::read_dir(path).unwrap().flatten();
     let left: Vec<_> = left.map(|entry| entry.file_name()).collect();
     assert!(

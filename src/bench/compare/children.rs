@@ -72,10 +72,10 @@ impl Drop for Group {
 }
 
 /// A directory that a signal must not leave behind.
-pub(super) struct Scratch(tempfile::TempDir);
+pub(in crate::bench) struct Scratch(tempfile::TempDir);
 
 impl Scratch {
-    pub(super) fn new(below: &Path) -> std::io::Result<Self> {
+    pub(in crate::bench) fn new(below: &Path) -> std::io::Result<Self> {
         let mut left = left();
         let directory = tempfile::Builder::new()
             .prefix("larm-bench-")
@@ -84,7 +84,7 @@ impl Scratch {
         Ok(Self(directory))
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(in crate::bench) fn path(&self) -> &Path {
         self.0.path()
     }
 }

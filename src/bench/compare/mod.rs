@@ -19,6 +19,7 @@ use super::idle::{self, IdleError};
 use super::load::{self, Accounts, Class, Length, LoadError, Plan, Progress, Tally, figures};
 
 pub use case::{Case, Contestant, LoadSpec, Rate, Who, Work};
+pub(super) use children::Scratch;
 pub use children::clean_up_on_signals;
 pub use judge::{Judged, Reading, judge, median, readings};
 pub use receiver::{Peer, Receiver, ReceiverError};

@@ -94,6 +94,15 @@ impl Receiver {
         Ok(receiver)
     }
 
+    /// Starts `program` as larm on a data directory that is there, and returns when it is ready.
+    pub fn start_on(program: &Path, data: &Path, below: &Path) -> Result<Self, ReceiverError> {
+        let scratch = Scratch::new(below).map_err(|source| ReceiverError::Start {
+            name: "larm".to_owned(),
+            source,
+        })?;
+        serve(program, data, true, scratch)
+    }
+
     /// The process that listens.
     #[must_use]
     pub fn pid(&self) -> u32 {
@@ -104,15 +113,25 @@ impl Receiver {
 fn larm(setup: &Setup, scratch: Scratch, history: bool) -> Result<Receiver, ReceiverError> {
     let data = scratch.path().join("data");
     register(setup, scratch.path(), &data)?;
+    serve(&setup.program, &data, history, scratch)
+}
+
+/// Starts `program` as larm with its defaults on `data`; `scratch` takes its log.
+fn serve(
+    program: &Path,
+    data: &Path,
+    history: bool,
+    scratch: Scratch,
+) -> Result<Receiver, ReceiverError> {
     let config = scratch.path().join("larm.toml");
     let text = format!("[history]\nenabled = {history}\n");
     std::fs::write(&config, text).map_err(|source| ReceiverError::Start {
         name: "larm".to_owned(),
         source,
     })?;
-    let mut command = Command::new(&setup.program);
+    let mut command = Command::new(program);
     command.arg("serve").arg("--config").arg(&config);
-    command.arg("--data").arg(&data);
+    command.arg("--data").arg(data);
     command.args(["--listen", "dc09+tcp://127.0.0.1:0"]);
     command.args(["--listen", "dc09+udp://127.0.0.1:0"]);
     announced("larm", command, scratch)

@@ -97,15 +97,8 @@ impl Desk {
     }
 
     /// Writes the next frame to `out` and tells what it is.
-    pub(super) fn compose(
-        &mut self,
-        kind: Kind,
-        turn: u64,
-        sequence: u16,
-        intended: u64,
-        now: u64,
-    ) -> Sent {
-        let mut message = self.source.message(kind, turn, sequence, intended);
+    pub(super) fn compose(&mut self, kind: Kind, turn: u64, intended: u64, now: u64) -> Sent {
+        let mut message = self.source.message(kind, turn, intended);
         message.at = now;
         self.write(&message);
         message

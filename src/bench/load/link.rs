@@ -34,8 +34,6 @@ pub(super) struct Link {
     partial: Vec<u8>,
     /// What the socket did not take yet.
     unsent: Vec<u8>,
-    /// The last one used, 1 to 9999.
-    sequence: u16,
     messages: u64,
     /// The last acknowledged event, where events are sent again.
     last: Option<Sent>,
@@ -59,7 +57,6 @@ impl Link {
             held_rest: VecDeque::new(),
             partial: Vec::new(),
             unsent: Vec::new(),
-            sequence: 0,
             messages: 0,
             last: None,
         }
@@ -126,10 +123,9 @@ impl Link {
             desk.write(&message);
             message
         } else {
-            self.sequence = self.sequence % 9_999 + 1;
             let turn = self.number + self.messages * desk.plan.connections as u64;
             self.messages += 1;
-            desk.compose(kind, turn, self.sequence, intended, now)
+            desk.compose(kind, turn, intended, now)
         };
         self.waiting.push_back(message);
         if desk.plan.way == Way::Udp {

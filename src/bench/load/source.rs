@@ -9,6 +9,9 @@ use crate::bench::tag::Tag;
 use crate::clock::utc_now;
 use crate::registry::bulk::{Head, Stencil, stamp};
 
+/// Sequence numbers: 1 to 9999.
+const SEQUENCES: u64 = 9_999;
+
 /// What a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -117,9 +120,16 @@ impl Source {
         self.repeats_below > 0 && self.draw() < self.repeats_below
     }
 
-    /// A message that nobody has sent before; `turn` chooses the account.
-    pub(super) fn message(&mut self, kind: Kind, turn: u64, sequence: u16, intended: u64) -> Sent {
-        let number = u32::try_from(turn % u64::from(self.accounts)).unwrap_or(0);
+    /// A message that nobody has sent before. No `turn` comes twice in a run: it chooses the
+    /// account, and the sequence number, which rises by one with each message of an account.
+    ///
+    /// A transmitter that uses a number for two messages would not have its repeats recognised.
+    /// So a run starts at a number of its own, where it uses the accounts of another run.
+    pub(super) fn message(&mut self, kind: Kind, turn: u64, intended: u64) -> Sent {
+        let accounts = u64::from(self.accounts);
+        let number = u32::try_from(turn % accounts).unwrap_or(0);
+        let place = (u64::from(self.run) + turn / accounts) % SEQUENCES;
+        let sequence = u16::try_from(place).unwrap_or(0) + 1;
         let serial = self.next_serial;
         self.next_serial += 1;
         Sent {
@@ -246,7 +256,7 @@ mod tests {
         let mut counts = [0u32; 5];
         for turn in 0..10_000 {
             let kind = source.kind();
-            let message = source.message(kind, turn, 1, 0);
+            let message = source.message(kind, turn, 0);
             counts[kind as usize] += 1;
             counts[3] += u32::from(source.repeats());
             counts[4] += u32::from(message.encrypted);
@@ -261,10 +271,21 @@ mod tests {
         let mut source = source(Mix::default());
         let mut seen = std::collections::HashSet::new();
         for turn in 0..1_000 {
-            let message = source.message(Kind::Alarm, turn % 3, 7, 0);
+            let message = source.message(Kind::Alarm, turn % 3, 0);
             let mut frame = Vec::new();
             source.write(&message, &mut frame);
             assert!(seen.insert(frame));
+        }
+    }
+
+    #[test]
+    fn an_account_uses_no_number_twice_in_a_row_of_9999() {
+        let mut source = source(Mix::default());
+        source.accounts = 2;
+        let mut seen = std::collections::HashSet::new();
+        for turn in 0..9_999 * 2 {
+            let message = source.message(Kind::Alarm, turn, 0);
+            assert!(seen.insert(message.head.as_bytes().to_vec()), "{turn}");
         }
     }
 
