@@ -51,14 +51,14 @@ fn load(to: SocketAddr, place: usize, acknowledged: Option<&Path>) -> Value {
 /// A whole number; rates are whole ones too, but written with a fraction.
 fn count(result: &Value, pointer: &str) -> u64 {
     let found = result.pointer(pointer).and_then(Value::as_f64);
+    let found = found.unwrap_or_else(|| panic!("no {pointer} in {result}"));
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "counts are positive and small"
     )]
-    found
-        .map(|found| found as u64)
-        .unwrap_or_else(|| panic!("no {pointer} in {result}"))
+    let whole = found as u64;
+    whole
 }
 
 fn register(data: &Path) {

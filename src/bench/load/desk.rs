@@ -66,7 +66,8 @@ impl Desk {
             tally: Tally::new(&plan),
             out: Vec::with_capacity(INBOX_LEN),
             inbox: vec![0; INBOX_LEN],
-            issuing: true,
+            // Where there are fewer messages than threads, some have nothing to do.
+            issuing: budget > 0,
             waiting: 0,
             opened: thread as u64,
             clock,
