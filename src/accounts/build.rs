@@ -98,6 +98,7 @@ impl<'q> Builder<'q> {
             test_until: account.test_until,
             zones: account.zones,
             priorities: account.priorities,
+            tags: account.tags,
         };
         let all = &mut self.made.extras;
         if extras.zones.is_empty() {

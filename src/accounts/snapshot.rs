@@ -65,6 +65,7 @@ pub(super) struct Extras {
     pub(super) test_until: Option<Timestamp>,
     pub(super) zones: Vec<Zone>,
     pub(super) priorities: Vec<(String, Priority)>,
+    pub(super) tags: Vec<String>,
 }
 
 /// How often a transmitter must be heard, per path; `None`: not supervised.
@@ -265,6 +266,12 @@ impl<'s> Entry<'s> {
     #[must_use]
     pub fn zone_name(&self, zone: &str) -> Option<&'s str> {
         self.zone(zone).and_then(|found| found.name.as_deref())
+    }
+
+    /// Whether it has this tag.
+    #[must_use]
+    pub fn has_tag(&self, tag: &str) -> bool {
+        self.extras().tags.iter().any(|one| one == tag)
     }
 
     /// The owner's priority for a code, where there is one.

@@ -120,6 +120,8 @@ pub struct BuildError {
 /// How a link is, for status, metrics and log. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Link {
+    /// The connector's name, for the log.
+    name: Arc<str>,
     state: Arc<Mutex<LinkState>>,
 }
 
@@ -136,6 +138,15 @@ pub enum LinkState {
 }
 
 impl Link {
+    /// The link of the connector of this name.
+    #[must_use]
+    pub fn of(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            state: Arc::default(),
+        }
+    }
+
     /// The link works. Cheap enough for every exchange.
     pub fn up(&self) {
         self.set(LinkState::Up);
@@ -157,8 +168,10 @@ impl Link {
         let mut state = self.lock();
         if std::mem::discriminant(&*state) != std::mem::discriminant(&now) {
             match &now {
-                LinkState::Up => tracing::info!("connector's link is up"),
-                LinkState::Down(why) => tracing::warn!(why, "connector's link is down"),
+                LinkState::Up => tracing::info!(connector = &*self.name, "link is up"),
+                LinkState::Down(why) => {
+                    tracing::warn!(connector = &*self.name, why, "link is down");
+                }
                 LinkState::Unknown => {}
             }
         }

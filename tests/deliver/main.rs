@@ -6,5 +6,22 @@ mod certificates;
 mod driver;
 mod lines;
 mod mqtt;
+#[path = "../gateway/frame.rs"]
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "shared with the gateway's own tests, which use all of it"
+)]
+mod frame;
+#[path = "../gateway/harness.rs"]
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "shared with the gateway's own tests, which use all of it"
+)]
+mod gateway;
+mod harness;
 mod tls;
 mod webhook;

@@ -34,7 +34,9 @@ pub struct Jsonl {
     pub keep_files: u32,
     /// Program and arguments; needed with `command`. No shell reads it.
     pub command: Vec<String>,
-    /// How long a command may take to read what it was given.
+    /// Whether the command answers each line with what became of it.
+    pub confirm: bool,
+    /// How long a command, or whoever reads standard output, may take over a batch.
     pub write_timeout: Duration,
 }
 
@@ -47,6 +49,7 @@ impl Default for Jsonl {
             rotate_after: Duration::from_hours(24),
             keep_files: 14,
             command: Vec::new(),
+            confirm: false,
             write_timeout: Duration::from_secs(10),
         }
     }
@@ -114,13 +117,23 @@ pub(super) const KEYS: &[Key] = &[
         reload: true,
     },
     Key {
+        name: "confirm",
+        takes: Takes::Flag,
+        default: "false",
+        what: "The command answers each line with a line `ok`, `retry` or `refuse`, and nothing is \
+               taken as delivered before. Without it the pipe is believed: what a command has not \
+               read when it dies is lost.",
+        reload: true,
+    },
+    Key {
         name: "write_timeout",
         takes: Takes::Duration {
             min: 100,
             max: 3_600_000,
         },
         default: "\"10s\"",
-        what: "A command that reads nothing for this long is ended and started again.",
+        what: "A command that reads or answers nothing for this long is ended and started again; a \
+               standard output that nobody reads is tried again.",
         reload: true,
     },
 ];
@@ -134,6 +147,7 @@ impl Jsonl {
         table.duration("rotate_after", &mut found.rotate_after);
         table.count("keep_files", &mut found.keep_files);
         table.texts("command", &mut found.command);
+        table.flag("confirm", &mut found.confirm);
         table.duration("write_timeout", &mut found.write_timeout);
         found
     }
@@ -148,6 +162,7 @@ impl Jsonl {
             "rotate_after" => Some(quote(&show_duration(self.rotate_after))),
             "keep_files" => Some(self.keep_files.to_string()),
             "command" => quote_all(&self.command),
+            "confirm" => Some(self.confirm.to_string()),
             "write_timeout" => Some(quote(&show_duration(self.write_timeout))),
             _ => None,
         }

@@ -83,7 +83,8 @@ impl Pattern {
 }
 
 impl Route {
-    /// Whether an event takes this route; `tagged` tells whether its account has a tag.
+    /// Whether an event takes this route; `tagged` tells whether its account has a tag. Whether
+    /// tests are held is not asked.
     #[must_use]
     pub fn fits(&self, event: &Event, tagged: impl Fn(&str) -> bool) -> bool {
         met(&self.accounts, event.account.as_deref())
@@ -92,7 +93,6 @@ impl Route {
             && (self.categories.is_empty() || self.categories.contains(&event.category))
             && (self.kinds.is_empty() || self.kinds.contains(&event.kind))
             && event.priority.get() <= self.priority_max
-            && !(event.test && self.test_events == TestEvents::Hold)
             && (self.tags.is_empty() || self.tags.iter().any(|tag| tagged(tag)))
     }
 }
@@ -171,6 +171,7 @@ pub(super) const KEYS: [Key; 8] = [
     },
 ];
 
+/// What a list of accounts, or of the like, takes.
 const PATTERNS: Takes = Takes::Texts {
     max: 32,
     items: 10_000,
@@ -275,7 +276,6 @@ mod tests {
             kinds: vec![Kind::Alarm],
             priority_max: 1,
             tags: vec!["vip".to_owned()],
-            test_events: TestEvents::Hold,
             ..Route::default()
         };
         let tagged = |tag: &str| tag == "vip";
@@ -293,7 +293,6 @@ mod tests {
             change(|event| event.category = Category::Gas),
             change(|event| event.kind = Kind::Test),
             change(|event| event.priority = Priority::PROPERTY),
-            change(|event| event.test = true),
         ] {
             assert!(!all.fits(&other, tagged), "{other:?}");
         }
