@@ -87,7 +87,8 @@ fn summary(path: Option<&Path>, config: &Config) -> String {
         ));
     }
     let set = reload(&Config::default(), config);
-    let keys = set.iter().filter(|change| !change.what.contains(' '));
+    // Sections that may stand several times have a space there, or no point.
+    let keys = set.iter().filter(|change| change.what.contains('.'));
     for change in keys {
         let usual = change.old.as_deref().unwrap_or("none");
         let value = change.new.as_deref().unwrap_or("none");

@@ -12,7 +12,7 @@ use crate::history::{Feed, Filter, Tail, directory};
 use table::{Language, Table};
 
 mod table;
-mod when;
+pub(super) mod when;
 
 /// Time between two looks at the journal.
 const POLL: Duration = Duration::from_millis(100);

@@ -13,6 +13,7 @@ mod bench;
 mod check;
 mod completions;
 mod decode;
+mod deliver;
 mod demo;
 mod events;
 mod history;
@@ -56,6 +57,8 @@ enum Command {
     Events(events::Args),
     /// Care for the history.
     History(history::Args),
+    /// Look after the connectors of a running gateway.
+    Deliver(deliver::Args),
     /// Verify, export or repair the journal.
     Journal(journal::Args),
     /// Measure this machine, and receivers on it.
@@ -78,6 +81,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Events(args) => events::run(&args),
         Command::History(args) => history::run(&args),
+        Command::Deliver(args) => deliver::run(&args),
         Command::Journal(args) => journal::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Completions(args) => completions::run(&args),

@@ -2,6 +2,7 @@
 //!
 //! No file means [`Config::default`]. Keys, defaults, units and ranges stand once, in [`schema`].
 mod accounts;
+pub mod acknowledge;
 mod checks;
 pub mod connector;
 mod dc09;
@@ -30,6 +31,7 @@ use std::ops::Range;
 use std::path::Path;
 
 pub use accounts::{Accounts, Unknown, encryption_from_word, encryption_word};
+pub use acknowledge::Acknowledge;
 pub use connector::{Connector, Judge, KindConfig};
 pub use dc09::{Dc09, UnsupportedId};
 pub use flood::Flood;
@@ -74,6 +76,8 @@ pub struct Config {
     pub history: History,
     /// The ways out.
     pub connectors: Vec<Connector>,
+    /// Whose acknowledgements wait for a connector.
+    pub acknowledge: Vec<Acknowledge>,
     /// How many damaged frames are recorded.
     pub flood: Flood,
     /// What the process says about itself.
@@ -93,6 +97,7 @@ impl Default for Config {
             journal: Journal::default(),
             history: History::default(),
             connectors: Vec::new(),
+            acknowledge: Vec::new(),
             flood: Flood::default(),
             log: Log::default(),
         }
@@ -142,6 +147,7 @@ impl Config {
     fn read(document: &Document<'_>, judge: Judge<'_>) -> Self {
         document.refuse_unknown_sections();
         let mut places = Tables(Vec::new());
+        let connectors = connector::read_all(document, judge);
         let config = Self {
             gateway: places.read(document, &gateway::SECTION, Gateway::read),
             listeners: Self::read_listeners(document),
@@ -151,7 +157,8 @@ impl Config {
             queue: places.read(document, &queue::SECTION, Queue::read),
             journal: places.read(document, &journal::SECTION, Journal::read),
             history: places.read(document, &history::SECTION, History::read),
-            connectors: connector::read_all(document, judge),
+            acknowledge: Acknowledge::read_all(document, &connectors),
+            connectors,
             flood: places.read(document, &flood::SECTION, Flood::read),
             log: places.read(document, &log::SECTION, Log::read),
         };

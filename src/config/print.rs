@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 
 use super::connector::KINDS;
 use super::schema::{Key, SECTIONS};
-use super::{Config, Connector};
+use super::{Acknowledge, Config, Connector};
 
 impl Config {
     /// The value of a key of a section that stands once, as it would stand in the file.
@@ -37,6 +37,7 @@ impl Config {
                     }
                 }
                 "connector" => connectors(&mut out, &self.connectors),
+                "acknowledge" => acknowledge(&mut out, &self.acknowledge),
                 name => {
                     let _ = writeln!(out, "[{name}]");
                     keys(&mut out, section.keys, |key| self.show(name, key));
@@ -65,6 +66,23 @@ fn connectors(out: &mut String, connectors: &[Connector]) {
         let _ = writeln!(out, "# {}\n# [[connector]]", kind.about);
         for key in connector.keys() {
             let value = connector.show(key.name).unwrap_or_default();
+            let _ = writeln!(out, "# {}", format!("{} = {value}", key.name).trim_end());
+        }
+        out.push('\n');
+    }
+}
+
+/// Those that there are; where there is none, one that is commented out.
+fn acknowledge(out: &mut String, rules: &[Acknowledge]) {
+    let keys_of = super::acknowledge::SECTION.keys;
+    for rule in rules {
+        out.push_str("[[acknowledge]]\n");
+        keys(out, keys_of, |key| rule.show(key));
+    }
+    if rules.is_empty() {
+        out.push_str("# [[acknowledge]]\n");
+        for key in keys_of {
+            let value = Acknowledge::default().show(key.name).unwrap_or_default();
             let _ = writeln!(out, "# {}", format!("{} = {value}", key.name).trim_end());
         }
         out.push('\n');

@@ -1,6 +1,6 @@
 //! What changed between two configurations, and which of it a running gateway can take over.
-use super::Config;
 use super::schema::{Key, SECTIONS};
+use super::{Acknowledge, Config};
 
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,19 @@ pub fn reload(old: &Config, new: &Config) -> Vec<Change> {
     );
     for change in changes.iter_mut().skip(before) {
         change.applied = true;
+    }
+    if old.acknowledge != new.acknowledge {
+        let all = |rules: &[Acknowledge]| {
+            let keys = super::acknowledge::SECTION.keys;
+            let each = rules.iter().map(|one| brief(keys, |key| one.show(key)));
+            (!rules.is_empty()).then(|| each.collect::<Vec<_>>().join("; "))
+        };
+        changes.push(Change {
+            what: "acknowledge".to_owned(),
+            old: all(&old.acknowledge),
+            new: all(&new.acknowledge),
+            applied: true,
+        });
     }
     changes
 }

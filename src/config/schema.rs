@@ -183,7 +183,7 @@ pub(super) fn quote(text: &str) -> String {
 }
 
 /// Every section, in the order of the documentation.
-pub const SECTIONS: [&Section; 11] = [
+pub const SECTIONS: [&Section; 12] = [
     &super::gateway::SECTION,
     &super::listener::SECTION,
     &super::accounts::SECTION,
@@ -193,6 +193,7 @@ pub const SECTIONS: [&Section; 11] = [
     &super::journal::SECTION,
     &super::history::SECTION,
     &super::connector::SECTION,
+    &super::acknowledge::SECTION,
     &super::flood::SECTION,
     &super::log::SECTION,
 ];

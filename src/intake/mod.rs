@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use larm_carrier::{Accounts, FrameVerdict, Identity, Intent, Moment, Request};
 use larm_event::{Event, Kind, Part, Path, PathRole, Priority, Timestamp, Transport};
 use uuid::Uuid;
@@ -122,6 +122,16 @@ pub struct Seen {
 /// Told about repeats; must not block.
 pub type RepeatHook = Box<dyn Fn(Seen) + Send + Sync>;
 
+/// Holds an answer back until somebody beyond the disk has confirmed as well.
+pub trait Gate: Send + Sync {
+    /// What the answer to a frame with these events waits for beyond its commit; `None`: nothing.
+    /// Must not block.
+    fn wanted(&self, events: &[Event]) -> Option<Held>;
+}
+
+/// Turns what makes a frame durable into what its answer waits for.
+pub type Held = Box<dyn FnOnce(Awaited) -> Awaited + Send>;
+
 /// What the intake works with.
 pub struct Parts {
     /// Name of this gateway.
@@ -146,6 +156,8 @@ pub struct Parts {
 pub struct Intake {
     parts: Parts,
     rules: ArcSwap<Rules>,
+    /// Absent in nearly every gateway.
+    gate: ArcSwapOption<Box<dyn Gate>>,
     repeats: [Mutex<Repeats<Awaited>>; SHARDS],
     quota: Quota,
     /// Frames whose answer is being waited for.
@@ -160,6 +172,7 @@ impl Intake {
         Self {
             repeats: std::array::from_fn(|_| Mutex::new(Repeats::new(rules.repeat_window, each))),
             rules: ArcSwap::from_pointee(rules),
+            gate: ArcSwapOption::empty(),
             parts,
             quota: Quota::default(),
             waiting: AtomicU64::new(0),
@@ -172,6 +185,11 @@ impl Intake {
             lock(shard).resize(rules.repeat_window);
         }
         self.rules.store(Arc::new(rules));
+    }
+
+    /// From now on answers wait for this gate as well; `None`: for the disk alone.
+    pub fn set_gate(&self, gate: Option<Box<dyn Gate>>) {
+        self.gate.store(gate.map(Arc::new));
     }
 
     /// Puts an event that is already durable into the window, as when the gateway starts.
@@ -247,6 +265,9 @@ impl Intake {
             return (Outcome::Silence, Fate::OverQuota);
         }
         let held = rules.hold_unknown && !request.known;
+        // Asked before the events go to the journal.
+        let gate = self.gate.load();
+        let gated = gate.as_ref().and_then(|gate| gate.wanted(&request.events));
         let (on, fate) = self.identify_and_queue(request, origin, now);
         let Some(on) = on else {
             return (Outcome::Overloaded, fate);
@@ -272,7 +293,10 @@ impl Intake {
         } else {
             (
                 Outcome::Wait {
-                    on,
+                    on: match gated {
+                        Some(gated) => gated(on),
+                        None => on,
+                    },
                     repeat: fate == Fate::Repeat,
                 },
                 fate,

@@ -1,7 +1,8 @@
 //! The running gateway: built from its parts in order, watched, reloaded, and drained in order.
 //!
-//! Start: register, journal (recovery), window of repeats, sink, history, listeners: nothing is
-//! accepted before everything that it needs is there. Drain goes the other way round.
+//! Start: register, journal (recovery), window of repeats, sink, history, connectors, listeners:
+//! nothing is accepted before everything that it needs is there. Drain goes the other way round.
+pub mod delivery;
 mod descriptors;
 mod reload;
 mod retain;
@@ -29,7 +30,12 @@ use crate::listen::ListenError;
 use crate::metrics::{Gauges, Metrics};
 use crate::sink::{Lanes, Sink, SinkError, StartError};
 
+use delivery::Delivery;
+
 pub use signals::run_until_signal;
+
+/// How much longer than the deadline connectors may take to close their files and links.
+const ENGINES_GRACE: Duration = Duration::from_secs(2);
 
 /// Why a gateway could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -121,6 +127,8 @@ pub struct Gateway {
     published: Published,
     sink: Option<Sink>,
     history: Option<Filler>,
+    /// `None` once it was drained.
+    delivery: Option<Delivery>,
     listening: Vec<ListenUrl>,
     fatal: watch::Receiver<Option<String>>,
     repeats: tokio::sync::broadcast::Sender<Seen>,
@@ -145,7 +153,11 @@ impl Gateway {
     #[must_use]
     pub fn figures(&self) -> String {
         let lengths = self.lanes.lengths();
-        self.metrics.print(Gauges {
+        let connectors = self
+            .delivery
+            .as_ref()
+            .map(|delivery| delivery.roster().print());
+        let metrics = self.metrics.print(Gauges {
             queue_alarms: lengths.alarms,
             queue_rest: lengths.rest,
             journal_position: self.published.position(),
@@ -159,7 +171,8 @@ impl Gateway {
                 .as_ref()
                 .map_or(0, |history| history.progress().repeats_dropped()),
             repeats_window: self.intake.repeats_len(),
-        })
+        });
+        connectors.unwrap_or_default() + &metrics
     }
 
     /// The first address of this transport, where there is one.
@@ -184,8 +197,8 @@ impl Gateway {
 
     /// Stops reading, answers what is committed, commits what is queued, syncs, and ends.
     ///
-    /// Order: listeners and conversations (they end when their last reply is out), sink, history.
-    /// What is not done in time is given up and said.
+    /// Order: listeners and conversations (they end when their last reply is out, which may wait for
+    /// a connector), connectors and sink, history. What is not done in time is given up and said.
     pub async fn drain(mut self) -> Result<(), ServeError> {
         let limit = self.config.load().gateway.drain_timeout;
         let deadline = tokio::time::Instant::now() + limit;
@@ -211,8 +224,21 @@ impl Gateway {
             }
             stopped
         });
-        // The sync of what is queued always gets a moment, also when conversations used up the time.
+        // What is left always gets a moment, also when conversations used up the time.
         let deadline = deadline.max(tokio::time::Instant::now() + Duration::from_secs(1));
+        if let Some(delivery) = self.delivery.take() {
+            let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+            // Engines end beside the sink: what they have not delivered they find in the journal.
+            if tokio::time::timeout(left + ENGINES_GRACE, delivery.drain(left))
+                .await
+                .is_err()
+            {
+                tracing::warn!(
+                    "connectors did not end in time; the next start goes on where they were"
+                );
+            }
+        }
+        let deadline = deadline.max(tokio::time::Instant::now() + Duration::from_millis(100));
         match tokio::time::timeout_at(deadline, stores).await {
             Ok(Ok(stopped)) => stopped?,
             Ok(Err(_)) => return Err(ServeError::SpineEnded("sink")),

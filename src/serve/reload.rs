@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Gateway;
+use super::delivery::Gates;
 use crate::accounts::{self, Generation, Register, RegisterError, Snapshot};
 use crate::config::{self, Config, ConfigError, Unknown, UnsupportedId};
 use crate::deliver::connectors;
@@ -81,9 +82,16 @@ impl Gateway {
         if let Some(history) = &self.history {
             history.keep_months(new.history.keep_months);
         }
+        let connectors = new.connectors.clone();
         // Listeners stay as they are, so that the next reload names their changes again.
         new.listeners.clone_from(&old.listeners);
         self.config.store(Arc::new(new));
+        if let Some(delivery) = &self.delivery {
+            delivery.apply(&connectors);
+            let config = self.config.load();
+            let gate = Gates::of(&config, delivery.roster(), &self.accounts, &self.config);
+            self.intake.set_gate(gate);
+        }
     }
 
     /// Looks after the register: whatever another process changes in it is taken over within the

@@ -1,9 +1,11 @@
-//! Lets old journal segments go once `journal.keep` has gone by and the history is past them.
+//! Lets old journal segments go once `journal.keep` has gone by and history and connectors are past
+//! them.
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Gateway;
+use super::delivery::Roster;
 use crate::history::Progress;
 use crate::journal::{DiskStorage, Published, remove_before};
 
@@ -16,6 +18,8 @@ struct Retention {
     published: Published,
     /// `None`: there is no history to wait for.
     history: Option<Arc<Progress>>,
+    /// `None`: there are no connectors to wait for.
+    connectors: Option<Roster>,
 }
 
 impl Gateway {
@@ -26,6 +30,7 @@ impl Gateway {
             journal_dir: self.data.join("journal"),
             published: self.published.clone(),
             history: self.history.as_ref().map(crate::history::Filler::progress),
+            connectors: self.delivery.as_ref().map(|one| one.roster().clone()),
         });
         let (stop, live) = (self.stop.clone(), Arc::clone(&self.config));
         self.tasks.spawn(async move {
@@ -59,9 +64,11 @@ impl Retention {
     /// The position that every reader of the journal is past.
     fn passed(&self) -> u64 {
         let durable = self.published.position();
-        self.history
-            .as_ref()
-            .map_or(durable, |history| history.durable().min(durable))
+        let history = self.history.as_ref();
+        let connectors = self.connectors.as_ref();
+        durable
+            .min(history.map_or(durable, |history| history.durable()))
+            .min(connectors.map_or(durable, |connectors| connectors.passed(durable)))
     }
 }
 
@@ -97,6 +104,7 @@ mod tests {
             journal_dir: journal_dir.clone(),
             published: journal.published(),
             history: None,
+            connectors: None,
         };
         retention.let_go(Duration::from_hours(100));
         assert_eq!(segments(&journal_dir), before);

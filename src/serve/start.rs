@@ -10,6 +10,7 @@ use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::delivery::{self, Delivery, Gates};
 use super::{Gateway, Live, ServeError, Setup, descriptors, reload, window};
 use crate::accounts::{Register, Snapshot};
 use crate::clock::{Clock, SystemClock};
@@ -98,6 +99,16 @@ impl Gateway {
             "window of repeats rebuilt from the journal"
         );
 
+        // They follow the journal from where they were; nothing is received yet.
+        let delivery = Delivery::start(&delivery::Parts {
+            node: node_name(config).into(),
+            data: setup.data.clone(),
+            published: sink.published(),
+            accounts: Arc::clone(&accounts),
+            live: Arc::clone(&live),
+            lanes: sink.lanes(),
+        });
+        intake.set_gate(Gates::of(config, delivery.roster(), &accounts, &live));
         let notice = Arc::new(Notice::new(
             config.log.rate_limit,
             Arc::clone(&clock),
@@ -109,6 +120,7 @@ impl Gateway {
             published: sink.published(),
             sink: Some(sink),
             history,
+            delivery: Some(delivery),
             intake,
             metrics,
             accounts,

@@ -101,7 +101,7 @@ impl Slot {
     }
 
     /// Sets the outcome and wakes everybody; the first one stays.
-    pub(super) fn complete(&self, state: State) {
+    pub(crate) fn complete(&self, state: State) {
         let (first, more) = {
             let mut inner = self.lock();
             if inner.state != State::Pending || state == State::Pending {

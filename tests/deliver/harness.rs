@@ -23,6 +23,7 @@
 )]
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write as _;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -197,7 +198,7 @@ impl World {
     /// Each event is another one: no two of an account agree in sequence number and content, also
     /// from one call to the next.
     pub(crate) fn send(&mut self, crowd: &Crowd) -> Sent {
-        let gateway = self.gateway.as_ref().expect("the gateway runs");
+        let gateway = self.gateway().tcp;
         let before = self.sent;
         let begun = Instant::now();
         let times = std::thread::scope(|scope| {
@@ -270,14 +271,16 @@ impl World {
 
 /// One connection: its accounts' events in turn, each after the acknowledgement of the one before.
 /// `before` is how many events were sent by earlier calls.
-fn send_lane(gateway: &Gateway, crowd: &Crowd, lane: usize, before: usize) -> Vec<Duration> {
+fn send_lane(gateway: SocketAddr, crowd: &Crowd, lane: usize, before: usize) -> Vec<Duration> {
     let accounts: Vec<usize> = (lane..crowd.accounts).step_by(crowd.connections).collect();
     let mine = (lane..crowd.events).step_by(crowd.connections).len();
     if mine == 0 {
         return Vec::new();
     }
     assert!(!accounts.is_empty(), "more connections than accounts");
-    let mut stream = gateway.connect();
+    let mut stream = TcpStream::connect(gateway).expect("the gateway accepts");
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_nodelay(true).unwrap();
     let mut times = Vec::with_capacity(mine);
     for number in 0..mine {
         let account = 10_000 + accounts[number % accounts.len()];

@@ -4,8 +4,6 @@
 
 mod certificates;
 mod driver;
-mod lines;
-mod mqtt;
 #[path = "../gateway/frame.rs"]
 #[allow(
     dead_code,
@@ -23,5 +21,11 @@ mod frame;
 )]
 mod gateway;
 mod harness;
+mod jsonl;
+mod late;
+mod lines;
+mod looked_after;
+mod mqtt;
 mod tls;
+mod waiting_for_delivery;
 mod webhook;

@@ -8,7 +8,7 @@ pub(super) const FORMS: &str =
     "2026-11-25T12:00:00Z, 2026-11-25 12:00 (UTC), 2026-11-25 (UTC), or back from now: 10m, 2h, 1d";
 
 /// The time meant by `text`, with a date alone meaning where that day begins.
-pub(super) fn since(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+pub(in crate::cli) fn since(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     parse(text, now, 0)
 }
 

@@ -21,6 +21,7 @@ use super::words::words;
 pub use jsonl::{Jsonl, Target};
 pub use kinds::{KINDS, Kind, KindConfig};
 pub use mqtt::{Mqtt, Nobody, Payload};
+pub(super) use route::PATTERNS;
 pub use route::{Pattern, Route, TestEvents};
 
 pub use together::Judge;

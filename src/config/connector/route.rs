@@ -172,7 +172,7 @@ pub(super) const KEYS: [Key; 8] = [
 ];
 
 /// What a list of accounts, or of the like, takes.
-const PATTERNS: Takes = Takes::Texts {
+pub(in super::super) const PATTERNS: Takes = Takes::Texts {
     max: 32,
     items: 10_000,
 };

@@ -30,12 +30,12 @@ use super::payload::AMONG_LETTERS;
 use super::reader::{Seen, account_key};
 use super::route::rank;
 
-const NAME: &str = "dead-letters";
+pub(super) const NAME: &str = "dead-letters";
 const MAGIC: &[u8; 8] = b"larmdea1";
 /// Magic and identity.
-const FILE_HEAD: usize = 8 + 16;
+pub(super) const FILE_HEAD: usize = 8 + 16;
 const HEAD: usize = 4 + 4 + 1;
-const REMOVED: u8 = 3;
+pub(super) const REMOVED: u8 = 3;
 const NO_ACCOUNT: u16 = u16::MAX;
 /// Most bytes of a reason.
 const REASON_MAX: usize = 256;
@@ -351,7 +351,7 @@ impl Letters {
 }
 
 /// A whole record at `at` whose checksum fits.
-fn record_at(bytes: &[u8], at: usize) -> Option<&[u8]> {
+pub(super) fn record_at(bytes: &[u8], at: usize) -> Option<&[u8]> {
     let rest = bytes.get(at..)?;
     let checksum = u32::from_le_bytes(*rest.first_chunk()?);
     let len = u32::from_le_bytes(rest.get(4..8)?.try_into().ok()?) as usize;
@@ -401,7 +401,7 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-fn decode(kind: u8, body: &[u8]) -> Option<(DeadLetter, &str)> {
+pub(super) fn decode(kind: u8, body: &[u8]) -> Option<(DeadLetter, &str)> {
     let (position, rest) = body.split_first_chunk::<8>()?;
     let (at_ms, rest) = rest.split_first_chunk::<8>()?;
     let (tries, rest) = rest.split_first_chunk::<4>()?;

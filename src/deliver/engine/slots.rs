@@ -26,7 +26,7 @@ use super::status::State;
 
 const MAGIC: &[u8; 8] = b"larmcur1";
 const HEAD: usize = 8 + 8 + 4;
-const NAMES: [&str; 2] = ["cursor.0", "cursor.1"];
+pub(super) const NAMES: [&str; 2] = ["cursor.0", "cursor.1"];
 /// Most bytes of a reason.
 const REASON_MAX: usize = 512;
 
@@ -172,7 +172,7 @@ fn encode(out: &mut Vec<u8>, turn: u64, cursor: &Cursor) {
     out.extend_from_slice(&crc32c::crc32c(out).to_le_bytes());
 }
 
-fn decode(bytes: &[u8]) -> Option<(u64, Cursor)> {
+pub(super) fn decode(bytes: &[u8]) -> Option<(u64, Cursor)> {
     let (head, rest) = bytes.split_at_checked(HEAD)?;
     let len = u32::from_le_bytes(head.get(16..)?.try_into().ok()?) as usize;
     let (body, rest) = rest.split_at_checked(len)?;
