@@ -8,6 +8,7 @@ pub mod cloudevent;
 pub mod connector;
 pub mod connectors;
 pub mod engine;
+pub mod lines;
 
 pub use connector::{
     BuildError, Connector, Context, Delivery, Limits, Link, LinkState, Pending, Verdict,
