@@ -1,8 +1,10 @@
 //! The kinds of connectors: one line for each, and everything that is asked of all of them.
 use super::super::reader::Table;
 use super::super::schema::Key;
+use super::ademco_685::{self, Ademco685};
 use super::jsonl::{self, Jsonl};
 use super::mqtt::{self, Mqtt};
+use super::surgard::{self, Surgard};
 use super::webhook::{self, Webhook};
 
 /// One kind of connector.
@@ -78,6 +80,8 @@ kinds! {
     webhook::Webhook = "webhook",
     mqtt::Mqtt = "mqtt",
     jsonl::Jsonl = "jsonl",
+    surgard::Surgard = "surgard",
+    ademco_685::Ademco685 = "ademco-685",
 }
 
 impl KindConfig {

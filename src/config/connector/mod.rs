@@ -2,10 +2,13 @@
 //!
 //! Keys that every connector has stand here, those of its route in [`route`], those of one kind
 //! alone in the file of that kind. A new kind is one file and one line in [`kinds`].
+mod ademco_685;
+mod automation;
 mod jsonl;
 mod kinds;
 mod mqtt;
 mod route;
+mod surgard;
 #[cfg(test)]
 mod tests;
 mod together;
@@ -18,11 +21,14 @@ use super::schema::{Key, Section, Takes, quote};
 use super::units::show_duration;
 use super::words::words;
 
+pub use ademco_685::{Ademco685, WideAccounts};
+pub use automation::{Automation, LateReceipts, ReceiptWords, SecondClient};
 pub use jsonl::{Jsonl, Target};
 pub use kinds::{KINDS, Kind, KindConfig};
 pub use mqtt::{Mqtt, Nobody, Payload};
 pub(super) use route::PATTERNS;
 pub use route::{Pattern, Route, TestEvents};
+pub use surgard::{ClockZone, EndMark, Format, LongAccounts, Surgard, Variant};
 
 pub use together::Judge;
 pub(super) use together::read_all;

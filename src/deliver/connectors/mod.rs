@@ -1,7 +1,10 @@
 //! The connectors: one file each, and the one place that knows all of them.
+mod ademco_685;
+mod automation;
 mod files;
 mod jsonl;
 mod mqtt;
+mod surgard;
 mod webhook;
 
 use std::path::PathBuf;
@@ -20,7 +23,9 @@ pub fn build(
     match &settings.kind {
         KindConfig::Webhook(own) => Ok(Arc::new(webhook::Webhook::build(own, context)?)),
         KindConfig::Mqtt(own) => Ok(Arc::new(mqtt::Mqtt::build(own, context)?)),
+        KindConfig::Ademco685(own) => Ok(Arc::new(ademco_685::build(own, &context)?)),
         KindConfig::Jsonl(own) => Ok(Arc::new(jsonl::JsonLines::build(own, context)?)),
+        KindConfig::Surgard(own) => Ok(Arc::new(surgard::build(own, &context)?)),
     }
 }
 

@@ -4,6 +4,7 @@ pub mod account;
 pub mod ademco685;
 pub mod convert;
 pub mod frame;
+pub mod link;
 pub mod loss;
 pub mod numbers;
 pub mod place;
