@@ -2,6 +2,8 @@
 //! question.
 #![expect(clippy::panic, reason = "helpers fail the test that calls them")]
 
+mod ademco_685;
+mod case_system;
 mod certificates;
 mod driver;
 #[path = "../gateway/frame.rs"]
@@ -23,9 +25,11 @@ mod gateway;
 mod harness;
 mod jsonl;
 mod late;
+mod line_driver;
 mod lines;
 mod looked_after;
 mod mqtt;
+mod surgard;
 mod tls;
 mod waiting_for_delivery;
 mod webhook;
