@@ -17,6 +17,17 @@ pub mod journal;
 
 pub mod memory;
 
+pub mod ademco685;
+pub mod surgard;
+
+/// Records on a byte stream.
+#[path = "../../src/deliver/lines/frame.rs"]
+pub mod frame;
+
+/// Receipts on a byte stream.
+#[path = "../../src/deliver/lines/receipt.rs"]
+pub mod receipt;
+
 /// The key of every account that has one.
 pub const KEY: [u8; 32] = *b"0123456789abcdef0123456789ABCDEF";
 
