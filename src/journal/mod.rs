@@ -42,6 +42,9 @@
 //! A batch is written only after the one before it is durable, into a file that was zero there.
 //! So after a crash at most the last batch is incomplete, and where it is, it lacks its end or
 //! shows whole sectors of zeros. That is how a torn tail is told from damage; see `scan`.
+//!
+//! Opening reads the newest segment, and of the others their headers; what lies in between is
+//! checked later by a [`Verifier`], and by whoever reads it.
 
 mod atomics;
 mod bell;
@@ -72,5 +75,5 @@ pub use repair::{Repaired, repair, repair_in};
 pub use retain::{position_since, remove_before};
 pub use slow::SlowStorage;
 pub use storage::{DiskStorage, Storage, StorageFile};
-pub use verify::{Verified, verify, verify_in};
+pub use verify::{Checked, Verified, Verifier, verify, verify_in};
 pub use writer::{Appended, Journal, Options};

@@ -265,10 +265,25 @@ pub(super) struct Counted {
 
 /// Reads to the last whole batch and judges what follows.
 pub(super) fn run(scanner: &mut Scanner) -> Result<(Tail, Counted), JournalError> {
+    loop {
+        // Only who is asked can stop it.
+        if let Some(done) = run_paced(scanner, &mut |_| true)? {
+            return Ok(done);
+        }
+    }
+}
+
+/// As [`run`]; `pace` is told the bytes of each batch and may take its time. Where it gives false,
+/// nothing more is read, and nothing is told.
+pub(super) fn run_paced(
+    scanner: &mut Scanner,
+    pace: &mut dyn FnMut(u64) -> bool,
+) -> Result<Option<(Tail, Counted)>, JournalError> {
     let mut counted = Counted::default();
     // What a writer is just writing may look like damage; that passes, damage does not.
     let mut looks = 0;
     loop {
+        let from = scanner.offset;
         match scanner.next()? {
             Found::Batch(sort) => {
                 looks = 0;
@@ -278,12 +293,15 @@ pub(super) fn run(scanner: &mut Scanner) -> Result<(Tail, Counted), JournalError
                 if let Sort::Repaired { lost } = sort {
                     counted.lost += lost;
                 }
+                if !pace(scanner.offset - from) {
+                    return Ok(None);
+                }
             }
             Found::Broken { at, position, flaw } => {
                 let tail = scanner.judge(at, position, flaw)?;
                 looks += 1;
                 if looks == 3 || !matches!(tail, Tail::Damaged(_)) {
-                    return Ok((tail, counted));
+                    return Ok(Some((tail, counted)));
                 }
                 scanner.refresh();
             }

@@ -1,10 +1,11 @@
 //! Checks a whole journal: every checksum, every link, the chain from end to end.
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::error::{Damage, Flaw, JournalError};
 use super::format::{Chain, Header, Identity, segment_name};
-use super::recover::{Counted, known_identity, open, read_header, run, segments};
+use super::recover::{Counted, known_identity, open, read_header, run_paced, segments};
 use super::scan::{Scanner, Tail};
 use super::storage::{DiskStorage, Storage, StorageFile};
 
@@ -49,9 +50,13 @@ pub fn verify_in(storage: &dyn Storage) -> Result<Verified, JournalError> {
     let identity = known_identity(storage)?;
     let mut before: Option<End> = None;
     for (index, first) in firsts.iter().copied().enumerate() {
-        let newest = index + 1 == firsts.len();
-        before = match verified.segment(storage, first, identity, before.as_ref(), newest) {
-            Ok(end) => Some(end),
+        let segment = Segment {
+            first,
+            identity,
+            newest: index + 1 == firsts.len(),
+        };
+        before = match verified.segment(storage, &segment, before.as_ref(), &mut |_| true) {
+            Ok(end) => end,
             Err(JournalError::Damaged(damage)) => {
                 verified.damage.push(damage);
                 None
@@ -65,6 +70,104 @@ pub fn verify_in(storage: &dyn Storage) -> Result<Verified, JournalError> {
     Ok(verified)
 }
 
+/// Checks, one by one, the segments that a start does not read: all but the newest.
+///
+/// Made before anything is appended. Beside the writer it sees what the start relied on.
+pub struct Verifier {
+    storage: Arc<dyn Storage>,
+    identity: Option<Identity>,
+    /// First positions that are left, the newest segment's last.
+    left: VecDeque<u64>,
+    /// Where the segment before ended; `None` where that is not known.
+    before: Option<End>,
+}
+
+/// What became of one segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Checked {
+    /// It is as it was written, and follows the one before.
+    Sound {
+        /// The last position in it.
+        last: u64,
+    },
+    /// It is not. What stands in front of the damage can be read.
+    Damaged(Damage),
+    /// It went while it was read or before.
+    Gone,
+    /// The pace said so.
+    Stopped,
+}
+
+impl Verifier {
+    /// Notes which segments there are.
+    pub fn new(storage: Arc<dyn Storage>) -> Result<Self, JournalError> {
+        Ok(Self {
+            identity: known_identity(&*storage)?,
+            left: segments(&*storage)?.into(),
+            before: None,
+            storage,
+        })
+    }
+
+    /// Segments that are still to be checked.
+    pub fn left(&self) -> usize {
+        self.left.len().saturating_sub(1)
+    }
+
+    /// Checks the next segment; `None` after the last one. `pace` is told of each batch's bytes and
+    /// may take its time; where it gives false, checking ends. After an error the next call goes
+    /// on behind that segment.
+    pub fn next(
+        &mut self,
+        pace: &mut dyn FnMut(u64) -> bool,
+    ) -> Result<Option<Checked>, JournalError> {
+        let Some(first) = self.left.pop_front() else {
+            return Ok(None);
+        };
+        let before = self.before.take();
+        let newest = self.left.is_empty();
+        let checked = if newest {
+            self.link(first, before.as_ref())
+        } else {
+            let segment = Segment {
+                first,
+                identity: self.identity,
+                newest,
+            };
+            Verified::default().segment(&*self.storage, &segment, before.as_ref(), pace)
+        };
+        match checked {
+            // The newest one itself was read at the start.
+            Ok(_) if newest => Ok(None),
+            Ok(Some(end)) => {
+                let last = end.next - 1;
+                self.before = Some(end);
+                Ok(Some(Checked::Sound { last }))
+            }
+            Ok(None) => Ok(Some(Checked::Stopped)),
+            Err(JournalError::Damaged(damage)) => Ok(Some(Checked::Damaged(damage))),
+            Err(_) if !segments(&*self.storage)?.contains(&first) => Ok(Some(Checked::Gone)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the segment follows the one before.
+    fn link(&self, first: u64, before: Option<&End>) -> Result<Option<End>, JournalError> {
+        let header = read_header(&*open(&*self.storage, first)?, first)?;
+        match link_flaw(&header, self.identity, before) {
+            None => Ok(None),
+            Some(flaw) => Err(damaged_link(first, flaw)),
+        }
+    }
+}
+
+/// Which segment, and what is known of it.
+struct Segment {
+    first: u64,
+    identity: Option<Identity>,
+    newest: bool,
+}
+
 /// Where a segment ends.
 struct End {
     first: u64,
@@ -73,30 +176,23 @@ struct End {
 }
 
 impl Verified {
-    /// Reads one segment. An end is given only where it is known.
+    /// Reads one segment. Its end is given unless `pace` ended it.
     fn segment(
         &mut self,
         storage: &dyn Storage,
-        first: u64,
-        identity: Option<Identity>,
+        segment: &Segment,
         before: Option<&End>,
-        newest: bool,
-    ) -> Result<End, JournalError> {
-        let name = segment_name(first);
-        let file = open(storage, first)?;
+        pace: &mut dyn FnMut(u64) -> bool,
+    ) -> Result<Option<End>, JournalError> {
+        let file = open(storage, segment.first)?;
         // Where the cache cannot be dropped, what it shows is still worth checking.
         let _ = file.drop_cache();
-        let header = read_header(&*file, first)?;
-        let scanned = self.batches_of(file, &header, newest);
-        if let Some(flaw) = link_flaw(&header, identity, before) {
-            return Err(JournalError::Damaged(Damage {
-                segment: name,
-                offset: 0,
-                position: first,
-                flaw,
-            }));
+        let header = read_header(&*file, segment.first)?;
+        let scanned = self.batches_of(file, &header, segment.newest, pace);
+        match link_flaw(&header, segment.identity, before) {
+            Some(flaw) => Err(damaged_link(segment.first, flaw)),
+            None => scanned,
         }
-        scanned
     }
 
     /// Counts the whole batches of a segment.
@@ -105,9 +201,12 @@ impl Verified {
         file: Arc<dyn StorageFile>,
         header: &Header,
         newest: bool,
-    ) -> Result<End, JournalError> {
+        pace: &mut dyn FnMut(u64) -> bool,
+    ) -> Result<Option<End>, JournalError> {
         let mut scanner = Scanner::new(file, header);
-        let (tail, counted) = run(&mut scanner)?;
+        let Some((tail, counted)) = run_paced(&mut scanner, pace)? else {
+            return Ok(None);
+        };
         self.add(counted);
         if counted.records > 0 {
             self.last = scanner.next - 1;
@@ -127,11 +226,11 @@ impl Verified {
             }
             Tail::Blank => {}
         }
-        Ok(End {
+        Ok(Some(End {
             first: header.first,
             next: scanner.next,
             chain: scanner.chain,
-        })
+        }))
     }
 
     fn add(&mut self, counted: Counted) {
@@ -140,6 +239,15 @@ impl Verified {
         self.lost += counted.lost;
         self.clean = counted.clean;
     }
+}
+
+fn damaged_link(first: u64, flaw: Flaw) -> JournalError {
+    JournalError::Damaged(Damage {
+        segment: segment_name(first),
+        offset: 0,
+        position: first,
+        flaw,
+    })
 }
 
 /// What is wrong with the way a segment follows the one before, where that one is sound.

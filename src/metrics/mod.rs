@@ -169,6 +169,10 @@ pub struct Gauges {
     pub journal_position: u64,
     /// Whether the journal takes records.
     pub journal_healthy: bool,
+    /// Older segments that were not checked yet since the start.
+    pub journal_unchecked: u64,
+    /// Older segments that were found damaged or unreadable since the start.
+    pub journal_damaged: u64,
     /// Records that the history has stored.
     pub history_position: u64,
     /// Repeats that the history did not count.
@@ -347,6 +351,11 @@ impl Metrics {
         line("queue_depth_rest", gauges.queue_rest as i128);
         line("journal_position", gauges.journal_position.into());
         line("journal_healthy", gauges.journal_healthy.into());
+        line(
+            "journal_segments_unchecked",
+            gauges.journal_unchecked.into(),
+        );
+        line("journal_segments_damaged", gauges.journal_damaged.into());
         line("history_position", gauges.history_position.into());
         line(
             "history_repeats_dropped_total",

@@ -2,6 +2,7 @@
 //!
 //! Start: register, journal (recovery), window of repeats, sink, history, connectors, listeners:
 //! nothing is accepted before everything that it needs is there. Drain goes the other way round.
+mod check;
 pub mod delivery;
 mod descriptors;
 mod reload;
@@ -13,6 +14,7 @@ mod window;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -125,6 +127,8 @@ pub struct Gateway {
     accounts: Arc<ArcSwap<Snapshot>>,
     lanes: Lanes,
     published: Published,
+    /// Reads the older segments once.
+    check: check::Check,
     sink: Option<Sink>,
     history: Option<Filler>,
     /// `None` once it was drained.
@@ -162,6 +166,8 @@ impl Gateway {
             queue_rest: lengths.rest,
             journal_position: self.published.position(),
             journal_healthy: self.published.healthy(),
+            journal_unchecked: self.check.findings().left.load(Ordering::Relaxed),
+            journal_damaged: self.check.findings().damaged.load(Ordering::Relaxed),
             history_position: self
                 .history
                 .as_ref()

@@ -10,6 +10,7 @@ use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::check::Check;
 use super::delivery::{self, Delivery, Gates};
 use super::{Gateway, Live, ServeError, Setup, descriptors, reload, window};
 use crate::accounts::{Register, Snapshot};
@@ -66,6 +67,12 @@ impl Gateway {
             took_ms = u64::try_from(recovery.took.as_millis()).unwrap_or(u64::MAX),
             "journal recovered"
         );
+        // Before the sink appends: what is there now was written by an earlier process.
+        let check = Check::spawn(Arc::new(DiskStorage::new(&journal_dir)));
+        let check = check.map_err(|source| ServeError::Thread {
+            what: "check of the journal",
+            source,
+        })?;
         let (fatal_tx, fatal) = watch::channel(None);
         let sink = start_sink(journal, config, &metrics, fatal_tx)?;
         let history = start_history(&setup.data, config, &sink.published())?;
@@ -118,6 +125,7 @@ impl Gateway {
         let mut gateway = Self {
             lanes: sink.lanes(),
             published: sink.published(),
+            check,
             sink: Some(sink),
             history,
             delivery: Some(delivery),

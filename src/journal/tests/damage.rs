@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use super::faulty::Disk;
 use super::{append, open, options, texts};
-use crate::journal::{Flaw, Journal, JournalError};
+use crate::journal::{Checked, Flaw, Journal, JournalError, Verifier};
 
 const SEGMENT: &str = "00000000000000000001.seg";
 const HEADER: usize = 4096;
@@ -237,4 +237,95 @@ fn a_newer_format_is_refused() {
     let text = try_open(&disk).unwrap_err().to_string();
     assert!(text.contains("format version 2 is newer"), "{text}");
     assert!(!text.contains("repair"), "{text}");
+}
+
+/// Every step of checking the older segments.
+fn checked(disk: &Disk) -> Vec<Checked> {
+    let mut verifier = Verifier::new(Arc::new(disk.clone())).unwrap();
+    let mut steps = Vec::new();
+    while let Some(step) = verifier.next(&mut |_| true).unwrap() {
+        steps.push(step);
+    }
+    steps
+}
+
+/// Three segments; gives the disk and the names of the two older ones.
+fn three_segments() -> (Disk, Vec<String>) {
+    let disk = Disk::new(1);
+    let (mut journal, _) = open(&disk);
+    for _ in 0..5 {
+        append(&mut journal, &[&"x".repeat(1_500)]);
+    }
+    let mut names: Vec<String> = (disk.names().into_iter())
+        .filter(|name| super::is_segment(name))
+        .collect();
+    names.sort_unstable();
+    assert_eq!(names.len(), 3);
+    names.pop();
+    (disk, names)
+}
+
+#[test]
+fn every_damage_in_an_older_segment_is_found_after_the_start() {
+    let (whole, names) = three_segments();
+    let sound = [Checked::Sound { last: 2 }, Checked::Sound { last: 4 }];
+    assert_eq!(checked(&whole), sound);
+    for (at, name) in names.iter().enumerate() {
+        let end = whole
+            .bytes(name)
+            .iter()
+            .rposition(|byte| *byte != 0)
+            .unwrap()
+            + 1;
+        for byte in (HEADER..end).step_by(7) {
+            let disk = whole.copy();
+            disk.edit(name, |bytes| bytes[byte] ^= 1);
+            assert_eq!(
+                try_open(&disk).unwrap().last,
+                5,
+                "alarms are received all the same"
+            );
+            let steps = checked(&disk);
+            let Some(Checked::Damaged(damage)) = steps.get(at) else {
+                panic!("{name} at {byte}: {steps:?}");
+            };
+            assert_eq!(&damage.segment, name);
+            let others = steps
+                .iter()
+                .filter(|step| matches!(step, Checked::Sound { .. }));
+            assert_eq!(others.count(), 1, "{name} at {byte}");
+        }
+    }
+}
+
+#[test]
+fn an_older_segment_that_lost_its_end_does_not_reach_the_next() {
+    let (disk, names) = three_segments();
+    let name = &names[1];
+    let end = disk
+        .bytes(name)
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .unwrap()
+        + 1;
+    // The whole last batch: what is left is sound in itself.
+    disk.edit(name, |bytes| bytes[end - 1_600..end].fill(0));
+    let steps = checked(&disk);
+    assert_eq!(steps.first(), Some(&Checked::Sound { last: 2 }));
+    assert!(
+        matches!(&steps.last(), Some(Checked::Damaged(_))),
+        "{steps:?}"
+    );
+    assert_eq!(steps.len(), 3, "{steps:?}");
+}
+
+#[test]
+fn checking_ends_when_it_is_told_and_passes_over_what_is_removed() {
+    let (disk, names) = three_segments();
+    let mut verifier = Verifier::new(Arc::new(disk.clone())).unwrap();
+    assert_eq!(verifier.left(), 2);
+    disk.take(&names[0]);
+    let step = |verifier: &mut Verifier, go| verifier.next(&mut |_| go).unwrap();
+    assert_eq!(step(&mut verifier, true), Some(Checked::Gone));
+    assert_eq!(step(&mut verifier, false), Some(Checked::Stopped));
 }
