@@ -1,6 +1,7 @@
 //! larm: an alarm receiving gateway that acknowledges an alarm only when it is on disk.
 
 pub mod accounts;
+pub mod background;
 pub mod bench;
 pub mod cli;
 pub mod clock;

@@ -15,6 +15,7 @@ use larm_event::Timestamp;
 use super::progress::Progress;
 use super::repeats::{self, Repeated, Repeats};
 use super::{HistoryError, Source, SourceError, Writer, aside, keep_months};
+use crate::background::lower_priority;
 use crate::journal::Entry;
 
 /// Most entries in one transaction. The more, the fewer times a page of an index is written.
@@ -29,8 +30,6 @@ const SYNC_EVERY: Duration = Duration::from_secs(10);
 const KEEP_EVERY: Duration = Duration::from_mins(10);
 /// First and longest pause after an error.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
-/// Added to the thread's niceness.
-const NICENESS: i32 = 5;
 
 /// A running filler. Dropping it asks the thread to end and does not wait; [`Filler::stop`] waits.
 pub struct Filler {
@@ -314,13 +313,5 @@ where
             }
             std::thread::park_timeout(left);
         }
-    }
-}
-
-/// Lets receiving go first. On Linux niceness belongs to the thread; failing is harmless.
-fn lower_priority() {
-    if let Ok(now) = rustix::process::getpriority_process(None) {
-        // Refused only where the system forbids it; then the thread runs as others do.
-        let _ = rustix::process::setpriority_process(None, now + NICENESS);
     }
 }
