@@ -42,8 +42,10 @@ CREATE TABLE cursor (
 INSERT INTO cursor VALUES (1, 0);
 ";
 
+/// `IGNORE` and not `REPLACE`: what may delete a row first writes every page that it is about to change
+/// into a temporary file, which costs more than the row.
 const INSERT: &str = "
-INSERT OR REPLACE INTO event (position, received_at, id, account, receiver, line, kind, category,
+INSERT OR IGNORE INTO event (position, received_at, id, account, receiver, line, kind, category,
     priority, scheme, code, protocol, grade, test, event)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 
@@ -100,7 +102,8 @@ impl Store {
     }
 
     /// Stores the entries as far as they belong to `month`, and moves the cursor to the last of
-    /// them; all or nothing. An entry whose position is there already is replaced by the same.
+    /// them; all or nothing. An entry whose position is there already is
+    /// passed over: a position never has another entry.
     ///
     /// Entries are read one by one, so that a large batch needs no second copy in memory.
     pub(super) fn append(
