@@ -33,6 +33,7 @@ use std::path::Path;
 pub use accounts::{Accounts, Unknown, encryption_from_word, encryption_word};
 pub use acknowledge::Acknowledge;
 pub use connector::{Connector, Judge, KindConfig};
+pub use connector::{Kafka, Mechanism, Nats, Postgresql, StreamSetup, TlsUse};
 pub use dc09::{Dc09, UnsupportedId};
 pub use flood::Flood;
 pub use gateway::Gateway;

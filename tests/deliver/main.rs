@@ -24,11 +24,17 @@ mod frame;
 mod gateway;
 mod harness;
 mod jsonl;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod late;
 mod line_driver;
 mod lines;
+mod load;
 mod looked_after;
 mod mqtt;
+mod nats;
+mod postgresql;
+mod servers;
 mod surgard;
 mod tls;
 mod waiting_for_delivery;

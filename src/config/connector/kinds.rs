@@ -3,8 +3,11 @@ use super::super::reader::Table;
 use super::super::schema::Key;
 use super::ademco_685::{self, Ademco685};
 use super::jsonl::{self, Jsonl};
+use super::kafka::{self, Kafka};
 use super::mqtt::{self, Mqtt};
 use super::surgard::{self, Surgard};
+use super::nats::{self, Nats};
+use super::postgresql::{self, Postgresql};
 use super::webhook::{self, Webhook};
 
 /// One kind of connector.
@@ -79,6 +82,9 @@ macro_rules! kinds {
 kinds! {
     webhook::Webhook = "webhook",
     mqtt::Mqtt = "mqtt",
+    nats::Nats = "nats",
+    postgresql::Postgresql = "postgresql",
+    kafka::Kafka = "kafka",
     jsonl::Jsonl = "jsonl",
     surgard::Surgard = "surgard",
     ademco_685::Ademco685 = "ademco-685",

@@ -5,8 +5,12 @@
 mod ademco_685;
 mod automation;
 mod jsonl;
+mod kafka;
 mod kinds;
 mod mqtt;
+mod nats;
+mod optional;
+mod postgresql;
 mod route;
 mod surgard;
 #[cfg(test)]
@@ -24,8 +28,11 @@ use super::words::words;
 pub use ademco_685::{Ademco685, WideAccounts};
 pub use automation::{Automation, LateReceipts, ReceiptWords, SecondClient};
 pub use jsonl::{Jsonl, Target};
+pub use kafka::{Kafka, Mechanism};
 pub use kinds::{KINDS, Kind, KindConfig};
 pub use mqtt::{Mqtt, Nobody, Payload};
+pub use nats::{Nats, StreamSetup};
+pub use postgresql::{Postgresql, TlsUse};
 pub(super) use route::PATTERNS;
 pub use route::{Pattern, Route, TestEvents};
 pub use surgard::{ClockZone, EndMark, Format, LongAccounts, Surgard, Variant};

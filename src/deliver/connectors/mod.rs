@@ -1,10 +1,16 @@
 //! The connectors: one file each, and the one place that knows all of them.
 mod ademco_685;
 mod automation;
+mod chains;
 mod files;
 mod jsonl;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 mod mqtt;
 mod surgard;
+pub mod nats;
+pub mod postgresql;
+mod secret;
 mod webhook;
 
 use std::path::PathBuf;
@@ -26,6 +32,20 @@ pub fn build(
         KindConfig::Ademco685(own) => Ok(Arc::new(ademco_685::build(own, &context)?)),
         KindConfig::Jsonl(own) => Ok(Arc::new(jsonl::JsonLines::build(own, context)?)),
         KindConfig::Surgard(own) => Ok(Arc::new(surgard::build(own, &context)?)),
+        KindConfig::Nats(own) => Ok(Arc::new(nats::Nats::new(own.as_ref().clone(), context)?)),
+        KindConfig::Postgresql(own) => Ok(Arc::new(postgresql::Postgresql::new(
+            own.as_ref().clone(),
+            context,
+        )?)),
+        #[cfg(feature = "kafka")]
+        KindConfig::Kafka(own) => Ok(Arc::new(kafka::Kafka::new(own.as_ref().clone(), context)?)),
+        #[cfg(not(feature = "kafka"))]
+        KindConfig::Kafka(_) => Err(BuildError {
+            key: "kind",
+            problem: "this larm was built without Kafka; build it with `cargo build --release \
+                      --features kafka`"
+                .to_owned(),
+        }),
     }
 }
 

@@ -1,0 +1,68 @@
+//! Real servers from Debian packages, each started by the test that needs it, in a directory of its
+//! own and on a free loopback port.
+pub(crate) mod nats;
+pub(crate) mod postgresql;
+
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+/// How long a server may take to come up on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A loopback port that nobody listens on at this moment.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback port");
+    listener.local_addr().expect("a bound socket").port()
+}
+
+/// The program of a package, wherever Debian puts it.
+pub(crate) fn program(name: &str, package: &str, further: &[PathBuf]) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let usual = ["/usr/sbin", "/sbin"].map(PathBuf::from);
+    std::env::split_paths(&path)
+        .chain(usual)
+        .chain(further.iter().cloned())
+        .map(|directory| directory.join(name))
+        .find(|file| file.is_file())
+        .unwrap_or_else(|| {
+            panic!(
+                "`{name}` is missing: install the package `{package}` (tests/run --install-only)"
+            )
+        })
+}
+
+/// Waits until the server listens; `false` when its process has ended before.
+fn wait_for_port(child: &mut Child, port: u16) -> bool {
+    let begun = Instant::now();
+    loop {
+        if child.try_wait().expect("a child of this process").is_some() {
+            return false;
+        }
+        if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return true;
+        }
+        assert!(begun.elapsed() < PATIENCE, "no server on port {port}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Stops or continues a process, as a machine that hangs would.
+fn signal(pid: u32, signal: rustix::process::Signal) {
+    let pid = i32::try_from(pid)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
+    // The process may have ended: then there is nothing to stop.
+    let _ = rustix::process::kill_process(pid.expect("a process id"), signal);
+}
+
+/// The log of a server, for the message of a test that fails.
+fn tail(file: &Path) -> String {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines
+        .get(lines.len().saturating_sub(15)..)
+        .unwrap_or_default()
+        .join("\n")
+}
