@@ -149,6 +149,12 @@ impl<'b> Frame<'b> {
         })
     }
 
+    /// The frame that `bytes` are from their first to their last one, however it fits.
+    #[must_use]
+    pub(crate) fn whole(bytes: &'b [u8]) -> Option<Self> {
+        Self::at(bytes, sure_form(bytes)?, bytes.len().checked_sub(1)?)
+    }
+
     /// What the standard finds wrong with checksum and length.
     pub fn check(&self) -> Result<(), DecodeError> {
         let computed = crc16_arc(self.body);

@@ -24,6 +24,7 @@ mod judge;
 pub mod message;
 mod noise;
 mod normalize;
+pub mod onward;
 pub mod quirks;
 mod reply;
 mod session;
