@@ -1,6 +1,10 @@
 //! Delivery as its users meet it: the real gateway, real servers, real faults. One module for each
 //! question.
-#![expect(clippy::panic, reason = "helpers fail the test that calls them")]
+#![expect(
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers fail the test that calls them, and measurements are printed"
+)]
 
 mod ademco_685;
 mod case_system;
@@ -36,6 +40,7 @@ mod nats;
 mod postgresql;
 mod servers;
 mod surgard;
+mod pace;
 mod tls;
 mod waiting_for_delivery;
 mod webhook;
