@@ -10,10 +10,11 @@ use larm::deliver::Verdict;
 use larm::tls::{ServerTls, server};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use crate::certificates::Authority;
-use crate::driver::{build, delivery};
+use crate::driver::{build, delivery, once};
 
 /// When each event's request was there, by the event's id.
 type Arrivals = Arc<Mutex<HashMap<String, Instant>>>;
@@ -29,7 +30,7 @@ async fn serve(
         read.extend_from_slice(&piece[..len]);
         let at = Instant::now();
         while let Some((id, request_len)) = request(&read) {
-            arrivals.lock().expect("no panic").insert(id, at);
+            arrivals.lock().expect("no panic").entry(id).or_insert(at);
             read.drain(..request_len);
             if stream
                 .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
@@ -106,17 +107,22 @@ async fn from_hand_over_to_the_receivers_socket() {
     ))
     .expect("sound settings");
 
+    let permits = Arc::new(Semaphore::new(hook.connector.limits().in_flight));
     let begun = Instant::now();
     let mut tasks = tokio::task::JoinSet::new();
     for position in 1..=events {
         let due = begun + Duration::from_nanos(position * 1_000_000_000 / per_second.max(1));
         tokio::time::sleep_until(due.into()).await;
         let (connector, arrivals) = (hook.connector.clone(), Arc::clone(&arrivals));
+        let permits = Arc::clone(&permits);
         tasks.spawn(async move {
             let delivery = delivery(position, &position.to_string());
             let handed_over = Instant::now();
-            let verdicts = connector.deliver(std::slice::from_ref(&delivery)).await;
-            assert_eq!(verdicts, [Verdict::Delivered]);
+            // As many at a time as the connector wants, as the engine would have it.
+            let _permit = permits.acquire().await.expect("never closed");
+            while once(&connector, &delivery).await != Verdict::Delivered {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
             let arrived = arrivals.lock().expect("no panic")[&delivery.event.id.to_string()];
             arrived.saturating_duration_since(handed_over)
         });
