@@ -90,7 +90,7 @@ fn jetstream(backlog: &[Delivery], rounds: u64) {
         };
         let connector = Nats::new(settings, load::context(&Link::default())).expect("settings");
         ours.push(rate(backlog, || {
-            runtime.block_on(deliver(&connector, backlog))
+            runtime.block_on(deliver(&connector, backlog));
         }));
     }
     report("JetStream: larm", &mut ours, "a bare client", &mut theirs);
@@ -128,7 +128,7 @@ fn postgresql(backlog: &[Delivery], rounds: u64) {
         theirs.push(rate(backlog, || copy::run(&server, &file)));
         copy::empty(&server);
         ours.push(rate(backlog, || {
-            runtime.block_on(deliver(&connector, backlog))
+            runtime.block_on(deliver(&connector, backlog));
         }));
     }
     report("PostgreSQL: larm", &mut ours, "\\copy", &mut theirs);

@@ -288,7 +288,10 @@ mod tests {
         let third = door.admit(address(2));
         assert!(has_to_go(&first));
         door.look(Duration::MAX);
-        assert!(first.seat().is_due(|| Duration::MAX), "it may still be answered");
+        assert!(
+            first.seat().is_due(|| Duration::MAX),
+            "it may still be answered"
+        );
         drop(first);
         assert_eq!(door.lock().open, 2);
         drop((second, third));

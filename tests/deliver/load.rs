@@ -26,7 +26,7 @@ pub(crate) fn delivery(position: u64, accounts: u64) -> Delivery {
     rest.copy_from_slice(&[0x70, 1, 0x80, 0, 0, 0, 0, 0, 0, 1]);
     event.id = Uuid::from_bytes(id);
     event.position = Some(position);
-    event.node = "test".to_owned();
+    "test".clone_into(&mut event.node);
     event.received_at = Timestamp::from_millis(i64::try_from(received).expect("a year we know"));
     event.occurred_at = Some(event.received_at);
     event.receiver = Some("01".to_owned());

@@ -5,9 +5,9 @@ use super::ademco_685::{self, Ademco685};
 use super::jsonl::{self, Jsonl};
 use super::kafka::{self, Kafka};
 use super::mqtt::{self, Mqtt};
-use super::surgard::{self, Surgard};
 use super::nats::{self, Nats};
 use super::postgresql::{self, Postgresql};
+use super::surgard::{self, Surgard};
 use super::webhook::{self, Webhook};
 
 /// One kind of connector.

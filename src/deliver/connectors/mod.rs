@@ -7,10 +7,10 @@ mod jsonl;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 mod mqtt;
-mod surgard;
 pub mod nats;
 pub mod postgresql;
 mod secret;
+mod surgard;
 mod webhook;
 
 use std::path::PathBuf;
