@@ -1,20 +1,22 @@
-//! How long an event takes from the connector's hand-over to the receiver's socket, at a steady pace
-//! over TLS. It prints figures and demands none: the machine may be busy.
+//! How long an event takes from its commit in the journal to the webhook receiver's socket, at a steady
+//! pace, over TLS, through the engine. It prints figures and demands none: the machine may be busy.
 //!
 //! `LARM_PACE_EVENTS=10000 LARM_PACE_PER_SECOND=1000` sets how many, and how fast.
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use larm::deliver::Verdict;
+use larm::deliver::engine::{Decision, Engine, Settings, Setup};
+use larm::journal::{Journal, Options};
+use larm::record;
 use larm::tls::{ServerTls, server};
+use larm_event::Event;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use crate::certificates::Authority;
-use crate::driver::{build, delivery, once};
+use crate::driver::{build, delivery};
 
 /// When each event's request was there, by the event's id.
 type Arrivals = Arc<Mutex<HashMap<String, Instant>>>;
@@ -87,8 +89,39 @@ fn setting(name: &str, usual: u64) -> u64 {
     std::env::var(name).map_or(usual, |text| text.parse().expect("a number"))
 }
 
+/// Commits events at a steady pace, those that are due together in one batch, as the gateway's sink
+/// does. When each was durable, by its id.
+fn commit(mut journal: Journal, events: u64, per_second: u64) -> HashMap<String, Instant> {
+    let mut committed = HashMap::new();
+    let (begun, mut done) = (Instant::now(), 0);
+    while done < events {
+        let elapsed = u64::try_from(begun.elapsed().as_micros()).expect("a short run");
+        let due = (elapsed * per_second / 1_000_000).min(events);
+        if due == done {
+            std::thread::sleep(Duration::from_micros(200));
+            continue;
+        }
+        let batch: Vec<_> = (done + 1..=due)
+            .map(|at| delivery(at, &at.to_string()).event)
+            .collect();
+        let records: Vec<Vec<u8>> = batch
+            .iter()
+            .map(|event| record::encode(event, None))
+            .collect();
+        let now = batch[0].received_at.as_millis();
+        journal
+            .append(records.iter().map(Vec::as_slice), now)
+            .expect("a sound disk");
+        let at = Instant::now();
+        journal.published().ring();
+        committed.extend(batch.iter().map(|event| (event.id.to_string(), at)));
+        done = due;
+    }
+    committed
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn from_hand_over_to_the_receivers_socket() {
+async fn from_commit_to_the_receivers_socket() {
     let (events, per_second) = (
         setting("LARM_PACE_EVENTS", 500),
         setting("LARM_PACE_PER_SECOND", 1_000),
@@ -96,7 +129,8 @@ async fn from_hand_over_to_the_receivers_socket() {
     let authority = Authority::new();
     let arrivals = Arrivals::default();
     let port = receiver(&authority, Arc::clone(&arrivals)).await;
-    let secret = authority.directory().join("secret");
+    let room = authority.directory();
+    let secret = room.join("secret");
     std::fs::write(&secret, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n")
         .expect("a writable directory");
     let hook = build(&format!(
@@ -106,44 +140,38 @@ async fn from_hand_over_to_the_receivers_socket() {
         authority.ca().display()
     ))
     .expect("sound settings");
-
-    let permits = Arc::new(Semaphore::new(hook.connector.limits().in_flight));
-    let begun = Instant::now();
-    let mut tasks = tokio::task::JoinSet::new();
-    for position in 1..=events {
-        let due = begun + Duration::from_nanos(position * 1_000_000_000 / per_second.max(1));
-        tokio::time::sleep_until(due.into()).await;
-        let (connector, arrivals) = (hook.connector.clone(), Arc::clone(&arrivals));
-        let permits = Arc::clone(&permits);
-        tasks.spawn(async move {
-            let delivery = delivery(position, &position.to_string());
-            let handed_over = Instant::now();
-            // As many at a time as the connector wants, as the engine would have it.
-            let _permit = permits.acquire().await.expect("never closed");
-            while once(&connector, &delivery).await != Verdict::Delivered {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            let arrived = arrivals.lock().expect("no panic")[&delivery.event.id.to_string()];
-            arrived.saturating_duration_since(handed_over)
-        });
+    let (journal, _) =
+        Journal::open(&room.join("journal"), &Options::default()).expect("a journal");
+    let engine = Engine::start(Setup {
+        name: "hook".into(),
+        directory: room.join("hook"),
+        journal: room.join("journal"),
+        published: journal.published(),
+        route: Arc::new(|_: &Event| Decision::Pass),
+        connector: Arc::clone(&hook.connector),
+        link: hook.link.clone(),
+        notices: Box::new(|_| ()),
+        settings: Settings::default(),
+    })
+    .expect("an engine");
+    let committing = tokio::task::spawn_blocking(move || commit(journal, events, per_second));
+    let committed = committing.await.expect("no panic");
+    while (arrivals.lock().expect("no panic").len() as u64) < events {
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let mut taken = tasks.join_all().await;
+    let drained = engine.drain(Duration::from_secs(10)).await;
+    assert!(drained.in_time);
+    let arrivals = arrivals.lock().expect("no panic");
+    let mut taken: Vec<Duration> = committed
+        .iter()
+        .map(|(id, at)| arrivals[id].saturating_duration_since(*at))
+        .collect();
     taken.sort_unstable();
-    let at = |part: f64| {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            clippy::cast_precision_loss,
-            reason = "a rank"
-        )]
-        let rank = ((taken.len() - 1) as f64 * part) as usize;
-        taken[rank]
-    };
+    let at = |percent: usize| taken[(taken.len() - 1) * percent / 100];
     println!(
-        "{events} events at {per_second}/s: p50 {:?}, p99 {:?}, longest {:?}",
-        at(0.5),
-        at(0.99),
-        at(1.0)
+        "{events} events at {per_second}/s, commit to socket: p50 {:?}, p99 {:?}, longest {:?}",
+        at(50),
+        at(99),
+        at(100)
     );
-    assert_eq!(taken.len() as u64, events);
 }
