@@ -7,7 +7,6 @@ use super::Gateway;
 use super::delivery::Gates;
 use crate::accounts::{self, Generation, Register, RegisterError, Snapshot};
 use crate::config::{self, Config, ConfigError, Unknown, UnsupportedId};
-use crate::deliver::connectors;
 use crate::intake::{QuotaLimits, Rules};
 use crate::logging;
 
@@ -24,9 +23,10 @@ pub(super) fn rules(config: &Config) -> Rules {
     }
 }
 
-/// The file, with connectors that can be built.
+/// The file. A connector that cannot be built is no reason to receive nothing: it is said when it
+/// is to start, and tried again.
 fn load(path: &Path) -> Result<Config, ConfigError> {
-    Config::load(path, &connectors::judge)
+    Config::load(path, &|_| None)
 }
 
 /// Whether ids that larm does not support are acknowledged instead of declined.
