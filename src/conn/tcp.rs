@@ -22,8 +22,8 @@ use super::{Place, Shared};
 use crate::intake::{Intake, Settling, Taken, Waiting};
 use crate::metrics::Link;
 
-/// Read in one go; many pipelined frames fit.
-const READ_LEN: usize = 16_384;
+/// Read in one go; dozens of pipelined frames fit.
+const READ_LEN: usize = 4_096;
 
 /// Room for one reply; a longer one makes its buffer grow.
 const REPLY_LEN: usize = 64;

@@ -135,7 +135,6 @@ const HOOK: &str = "n=0; while read -r l; do case \"$l\" in *'\"account\":\"1000
      n=$((n+1)); [ $n -ge 50 ] && exit 1; done";
 
 #[test]
-#[ignore = "written, and not yet seen to pass; run it with --run-ignored"]
 fn a_command_that_dies_and_refuses_gets_the_rest() {
     let out = tempfile::tempdir().unwrap();
     let script = format!("cd '{}'; {HOOK}", out.path().display());

@@ -34,7 +34,6 @@ fn told(folder: &Path) -> Vec<(String, String)> {
 }
 
 #[test]
-#[ignore = "written, and not yet seen to pass; run it with --run-ignored"]
 fn somebody_else_is_told_once_and_told_the_end() {
     let out = tempfile::tempdir().unwrap();
     let (case, duty) = (out.path().join("case"), out.path().join("duty"));

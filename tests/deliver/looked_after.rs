@@ -50,7 +50,6 @@ fn dead(world: &World) -> Vec<u64> {
 }
 
 #[test]
-#[ignore = "written, and not yet seen to pass; run it with --run-ignored"]
 fn dead_letters_are_listed_retried_and_dropped() {
     let out = tempfile::tempdir().unwrap();
     let mut world = World::new(&section(
@@ -104,7 +103,6 @@ fn what_never_gets_through_is_skipped() {
 }
 
 #[test]
-#[ignore = "written, and not yet seen to pass; run it with --run-ignored"]
 fn a_pause_outlives_the_gateway_and_a_replay_repeats() {
     let out = tempfile::tempdir().unwrap();
     let mut world = World::new(&section("case", out.path(), "accounts = [\"10005\"]\n"));
@@ -135,7 +133,6 @@ fn a_pause_outlives_the_gateway_and_a_replay_repeats() {
 }
 
 #[test]
-#[ignore = "written, and not yet seen to pass; run it with --run-ignored"]
 fn sighup_changes_the_connectors_that_changed() {
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let staying = section("staying", one.path(), "accounts = [\"10005\"]\n");

@@ -38,7 +38,6 @@ fn answered(world: &World, frames: &[Vec<u8>]) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "written, and not yet seen to pass; run it with --run-ignored"]
 fn an_acknowledgement_comes_after_the_confirmation() {
     let out = tempfile::tempdir().unwrap();
     let mut world = World::new(&sections(out.path(), ""));
@@ -53,7 +52,6 @@ fn an_acknowledgement_comes_after_the_confirmation() {
 }
 
 #[test]
-#[ignore = "written, and not yet seen to pass; run it with --run-ignored"]
 fn without_confirmation_there_is_silence_and_the_event_stays() {
     let out = tempfile::tempdir().unwrap();
     let mut world = World::new(&sections(out.path(), ""));
@@ -64,7 +62,6 @@ fn without_confirmation_there_is_silence_and_the_event_stays() {
 }
 
 #[test]
-#[ignore = "written, and not yet seen to pass; run it with --run-ignored"]
 fn otherwise_the_disk_is_enough_where_the_rule_says_so() {
     let out = tempfile::tempdir().unwrap();
     let mut world = World::new(&sections(out.path(), "otherwise = \"journaled\"\n"));
@@ -73,7 +70,6 @@ fn otherwise_the_disk_is_enough_where_the_rule_says_so() {
 }
 
 #[test]
-#[ignore = "written, and not yet seen to pass; run it with --run-ignored"]
 fn a_rule_is_for_those_that_it_names() {
     let out = tempfile::tempdir().unwrap();
     let rule = "accounts = [\"66*\"]\ncategories = [\"fire\"]\n";
