@@ -1,6 +1,7 @@
 //! The connectors: one file each, and the one place that knows all of them.
 mod ademco_685;
 mod automation;
+mod capped;
 mod chains;
 mod files;
 mod jsonl;
@@ -26,27 +27,33 @@ pub fn build(
     settings: &config::Connector,
     context: Context,
 ) -> Result<Arc<dyn Connector>, BuildError> {
-    match &settings.kind {
-        KindConfig::Webhook(own) => Ok(Arc::new(webhook::Webhook::build(own, context)?)),
-        KindConfig::Mqtt(own) => Ok(Arc::new(mqtt::Mqtt::build(own, context)?)),
-        KindConfig::Ademco685(own) => Ok(Arc::new(ademco_685::build(own, &context)?)),
-        KindConfig::Jsonl(own) => Ok(Arc::new(jsonl::JsonLines::build(own, context)?)),
-        KindConfig::Surgard(own) => Ok(Arc::new(surgard::build(own, &context)?)),
-        KindConfig::Nats(own) => Ok(Arc::new(nats::Nats::new(own.as_ref().clone(), context)?)),
-        KindConfig::Postgresql(own) => Ok(Arc::new(postgresql::Postgresql::new(
-            own.as_ref().clone(),
-            context,
-        )?)),
+    let connector: Arc<dyn Connector> = match &settings.kind {
+        KindConfig::Webhook(own) => Arc::new(webhook::Webhook::build(own, context)?),
+        KindConfig::Mqtt(own) => Arc::new(mqtt::Mqtt::build(own, context)?),
+        KindConfig::Ademco685(own) => Arc::new(ademco_685::build(own, &context)?),
+        KindConfig::Jsonl(own) => Arc::new(jsonl::JsonLines::build(own, context)?),
+        KindConfig::Surgard(own) => Arc::new(surgard::build(own, &context)?),
+        KindConfig::Nats(own) => Arc::new(nats::Nats::new(own.as_ref().clone(), context)?),
+        KindConfig::Postgresql(own) => {
+            Arc::new(postgresql::Postgresql::new(own.as_ref().clone(), context)?)
+        }
         #[cfg(feature = "kafka")]
-        KindConfig::Kafka(own) => Ok(Arc::new(kafka::Kafka::new(own.as_ref().clone(), context)?)),
+        KindConfig::Kafka(own) => Arc::new(kafka::Kafka::new(own.as_ref().clone(), context)?),
         #[cfg(not(feature = "kafka"))]
-        KindConfig::Kafka(_) => Err(BuildError {
-            key: "kind",
-            problem: "this larm was built without Kafka; build it with `cargo build --release \
+        KindConfig::Kafka(_) => {
+            return Err(BuildError {
+                key: "kind",
+                problem: "this larm was built without Kafka; build it with `cargo build --release \
                       --features kafka`"
-                .to_owned(),
-        }),
-    }
+                    .to_owned(),
+            });
+        }
+    };
+    Ok(capped::Capped::wrap(
+        connector,
+        settings.batch_events,
+        settings.in_flight,
+    ))
 }
 
 /// What keeps a connector from being built, for the check of a configuration: the key, and what to

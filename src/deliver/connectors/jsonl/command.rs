@@ -62,19 +62,27 @@ impl Lines {
     }
 
     /// Writes the batch, and reads an answer for each of its lines where the command gives them.
+    /// What was answered before an error counts: a command that ends now and then gets on.
     ///
     /// After an error the command is gone, and the next call starts it again. A call that is
     /// dropped in the middle takes the command with it.
-    pub(super) async fn write(&self, batch: &[Delivery]) -> Result<Vec<Verdict>, String> {
+    pub(super) async fn write(&self, batch: &[Delivery]) -> (Vec<Verdict>, Result<(), String>) {
         let mut place = self.running.lock().await;
         // Taken out, so that it ends with this future wherever that is dropped.
-        let mut running = match place.take() {
-            Some(running) => running.still_there()?,
-            None => self.start()?,
+        let ready = match place.take() {
+            Some(running) => running.still_there(),
+            None => self.start(),
         };
-        let verdicts = running.exchange(batch, self.timeout).await?;
-        *place = Some(running);
-        Ok(verdicts)
+        let mut verdicts = Vec::with_capacity(batch.len());
+        let mut running = match ready {
+            Ok(running) => running,
+            Err(why) => return (verdicts, Err(why)),
+        };
+        let ended = running.exchange(batch, self.timeout, &mut verdicts).await;
+        if ended.is_ok() {
+            *place = Some(running);
+        }
+        (verdicts, ended)
     }
 
     /// Closes the command's input and lets it end; what takes too long is ended.
@@ -143,17 +151,19 @@ impl Running {
         &mut self,
         batch: &[Delivery],
         limit: Duration,
-    ) -> Result<Vec<Verdict>, String> {
+        verdicts: &mut Vec<Verdict>,
+    ) -> Result<(), String> {
         let input = self.input.as_mut().ok_or("the command's input is closed")?;
         let text = lines(batch);
         let Some(answers) = &mut self.answers else {
             write_all(input, &text, limit).await?;
-            return Ok(vec![Verdict::Delivered; batch.len()]);
+            verdicts.resize(batch.len(), Verdict::Delivered);
+            return Ok(());
         };
         // At the same time: a command that answers while it reads must not wait for us.
         let (written, read) = tokio::join!(
             write_all(input, &text, limit),
-            read_answers(answers, batch.len(), limit)
+            read_answers(answers, batch.len(), limit, verdicts)
         );
         written?;
         read
@@ -184,8 +194,8 @@ async fn read_answers(
     answers: &mut BufReader<pipe::Receiver>,
     count: usize,
     limit: Duration,
-) -> Result<Vec<Verdict>, String> {
-    let mut verdicts = Vec::with_capacity(count);
+    verdicts: &mut Vec<Verdict>,
+) -> Result<(), String> {
     while verdicts.len() < count {
         let mut line = Vec::new();
         let mut bounded = answers.take(ANSWER_MAX);
@@ -198,7 +208,7 @@ async fn read_answers(
             Ok(Ok(_)) => verdicts.push(verdict(&line)?),
         }
     }
-    Ok(verdicts)
+    Ok(())
 }
 
 fn verdict(line: &[u8]) -> Result<Verdict, String> {

@@ -40,12 +40,15 @@ impl JsonLines {
         Ok(Self { context, target })
     }
 
-    async fn write(&self, batch: &[Delivery]) -> Result<Vec<Verdict>, String> {
-        match &self.target {
-            To::File(file) => file.write(lines(batch)).await.map(|()| delivered(batch)),
-            To::Stdout(out) => out.write(lines(batch)).await.map(|()| delivered(batch)),
-            To::Command(command) => command.write(batch).await,
-        }
+    /// Answers for the events at the front of the batch, and what kept the others from theirs.
+    async fn write(&self, batch: &[Delivery]) -> (Vec<Verdict>, Result<(), String>) {
+        let ended = match &self.target {
+            To::File(file) => file.write(lines(batch)).await,
+            To::Stdout(out) => out.write(lines(batch)).await,
+            To::Command(command) => return command.write(batch).await,
+        };
+        let done = if ended.is_ok() { batch.len() } else { 0 };
+        (vec![Verdict::Delivered; done], ended)
     }
 }
 
@@ -61,16 +64,15 @@ impl Connector for JsonLines {
 
     fn deliver<'a>(&'a self, batch: &'a [Delivery]) -> Pending<'a, Vec<Verdict>> {
         Box::pin(async move {
-            match self.write(batch).await {
-                Ok(verdicts) => {
-                    self.context.link.up();
-                    verdicts
-                }
+            let (mut verdicts, ended) = self.write(batch).await;
+            match ended {
+                Ok(()) => self.context.link.up(),
                 Err(why) => {
                     self.context.link.down(why.as_str());
-                    vec![Verdict::Retry { after: None, why }; batch.len()]
+                    verdicts.resize(batch.len(), Verdict::Retry { after: None, why });
                 }
             }
+            verdicts
         })
     }
 
@@ -81,10 +83,6 @@ impl Connector for JsonLines {
             }
         })
     }
-}
-
-fn delivered(batch: &[Delivery]) -> Vec<Verdict> {
-    vec![Verdict::Delivered; batch.len()]
 }
 
 /// The events, each with its end of line.

@@ -78,7 +78,7 @@ async fn one_life(seed: u64) {
     let own = world.directory.path().join("deliver");
     // What the durable cursor knew at the last crash, and how much was answered by then.
     let mut known: Vec<(BTreeSet<u64>, usize)> = Vec::new();
-    let mut seen = 0;
+    let mut observed = 0;
     for _ in 0..6 {
         moods.store(dice.below(4), Ordering::Release);
         let engine = world.start(&fake, &settings).await;
@@ -94,7 +94,7 @@ async fn one_life(seed: u64) {
         // Starts and stops once more, so that nobody writes any more; then tears what may be torn.
         drop(world.start(&fake, &settings).await);
         drop(wait_for_lock(&own).await);
-        tear(&own, &mut dice, &mut seen);
+        tear(&own, &mut dice, &mut observed);
         known.push((durable(&own), fake.answers.lock().unwrap().len()));
     }
     finish(&mut world, &fake, &moods, &settings).await;
@@ -132,7 +132,7 @@ async fn wait_for_lock(own: &Path) -> fs::File {
 }
 
 /// As a crash may: the slot written last is torn anywhere, a letter was begun.
-fn tear(own: &Path, dice: &mut Dice, seen: &mut u64) {
+fn tear(own: &Path, dice: &mut Dice, observed: &mut u64) {
     let newest = (["cursor.0", "cursor.1"].iter())
         .map(|name| own.join(name))
         .filter_map(|path| {
@@ -147,10 +147,10 @@ fn tear(own: &Path, dice: &mut Dice, seen: &mut u64) {
     // What was there at the look before is durable since long: a crash tears only what is written.
     if let Some((turn, path, mut bytes)) = newest
         && both
-        && turn > std::mem::replace(seen, turn)
+        && turn > std::mem::replace(observed, turn)
         && dice.below(2) == 0
     {
-        *seen = turn - 1;
+        *observed = turn - 1;
         let from = usize::try_from(dice.below(bytes.len() as u64)).unwrap();
         bytes[from..].fill(0);
         fs::write(path, bytes).unwrap();
