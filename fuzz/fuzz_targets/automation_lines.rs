@@ -7,7 +7,10 @@ use larm_fuzz::{ademco685, surgard};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|stream: &[u8]| {
-    let cut = stream.first().map_or(0, |byte| usize::from(*byte)).min(stream.len());
+    let cut = stream
+        .first()
+        .map_or(0, |byte| usize::from(*byte))
+        .min(stream.len());
     let (left, right) = stream.split_at(cut);
     for marks in [Marks::DC4, Marks::CR_LF, Marks::LF_CR] {
         let whole = Records::new(marks).push(stream);

@@ -3,13 +3,15 @@
 //! Whoever publishes pays one fence and one load while nobody waits.
 use std::time::Duration;
 
-use super::atomics::{Arc, AtomicBool, Mutex, MutexGuard, Ordering, Thread, Weak, fence};
+use super::atomics::{
+    Arc, AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering, Thread, Weak, fence,
+};
 
 /// What is rung.
 #[derive(Default)]
 pub(super) struct Bell {
-    /// Somebody is about to park, or parks.
-    anyone: AtomicBool,
+    /// How many are about to park, or park.
+    waiting: AtomicU64,
     ears: Mutex<Vec<Weak<Ear>>>,
 }
 
@@ -22,12 +24,12 @@ pub(super) struct Ear {
 impl Bell {
     /// Wakes everybody who waits.
     pub(super) fn ring(&self) {
-        // Either this sees `anyone`, or who waits sees the position: both write, fence, read.
+        // Either this sees who waits, or who waits sees the position: both write, fence, read.
+        // Nothing is reset here: that could hide somebody who came meanwhile.
         fence(Ordering::SeqCst);
-        if !self.anyone.load(Ordering::SeqCst) {
+        if self.waiting.load(Ordering::SeqCst) == 0 {
             return;
         }
-        self.anyone.store(false, Ordering::SeqCst);
         for ear in lock(&self.ears).iter().filter_map(Weak::upgrade) {
             if ear.waits.swap(false, Ordering::SeqCst) {
                 ear.wake();
@@ -52,11 +54,12 @@ impl Bell {
     pub(super) fn wait(&self, ear: &Ear, at_most: Duration, ready: impl Fn() -> bool) {
         lock(&ear.thread).get_or_insert_with(super::atomics::current);
         ear.waits.store(true, Ordering::SeqCst);
-        self.anyone.store(true, Ordering::SeqCst);
+        self.waiting.fetch_add(1, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         if !ready() {
             super::atomics::park_timeout(at_most);
         }
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
         ear.waits.store(false, Ordering::SeqCst);
     }
 }
