@@ -28,6 +28,14 @@ const IDLE: Duration = Duration::from_millis(20);
 const SYNC_EVERY: Duration = Duration::from_secs(10);
 /// Time between two looks for months that may go.
 const KEEP_EVERY: Duration = Duration::from_mins(10);
+/// Records published in a second from which on receiving is at work in earnest.
+const BUSY_PER_SECOND: u128 = 5_000;
+/// While it is: how many times as long as storing a batch took is waited before the next one. The
+/// disk and the processors are left to who waits for an answer; the history falls behind and catches
+/// up, and whoever reads events gets the newest ones from the journal.
+const REST: u32 = 4;
+/// The longest such wait.
+const REST_MAX: Duration = Duration::from_secs(2);
 /// First and longest pause after an error.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
@@ -211,9 +219,11 @@ where
             if batch.is_empty() {
                 self.wait(IDLE);
             } else {
+                let (began, before) = (Instant::now(), (self.published)());
                 let appended = writer.append(&batch);
                 self.note(&writer);
                 let appended = appended?;
+                self.rest(began.elapsed(), (self.published)().saturating_sub(before));
                 self.progress
                     .rows
                     .fetch_add(appended.rows, Ordering::Relaxed);
@@ -272,6 +282,13 @@ where
         }
         self.kept_at = Some((Instant::now(), keep));
         Ok(())
+    }
+
+    /// Steps back while much is received: `came` records were published while storing took `took`.
+    fn rest(&self, took: Duration, came: u64) {
+        if u128::from(came) * 1_000 > BUSY_PER_SECOND * took.as_millis().max(1) {
+            self.wait((took * REST).min(REST_MAX));
+        }
     }
 
     /// Fills `batch` with what is published behind `last`, up to its limits.
