@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod record;
 pub mod registry;
 pub mod serve;
+pub mod shadow;
 pub mod sink;
 pub mod tls;
 pub mod transmit;

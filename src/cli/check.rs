@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::config::{Config, ConfigError, reload};
-use crate::deliver::connectors;
+use crate::registry;
 
 /// Arguments of `larm check`.
 #[derive(Debug, clap::Args)]
@@ -35,7 +35,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let path = args.file.as_deref().or(args.config.as_deref());
     let found = path.map_or_else(
         || Ok(Config::default()),
-        |path| Config::load(path, &connectors::judge),
+        |path| Config::load(path, &registry::judge),
     );
     if args.json {
         writeln!(out, "{}", as_json(path, found.as_ref().err()))?;

@@ -21,6 +21,7 @@ mod journal;
 mod man;
 mod send;
 mod serve;
+mod shadow;
 
 /// Exit code for a configuration that cannot be used (`EX_CONFIG` of sysexits).
 pub const EXIT_BAD_CONFIG: u8 = 78;
@@ -63,6 +64,8 @@ enum Command {
     Journal(journal::Args),
     /// Measure this machine, and receivers on it.
     Bench(bench::Args),
+    /// Report on an existing receiver that larm stands before.
+    Shadow(shadow::Args),
     /// Print a completion script for a shell.
     Completions(completions::Args),
     /// Print the manual page.
@@ -84,6 +87,7 @@ pub fn run() -> ExitCode {
         Command::Deliver(args) => deliver::run(&args),
         Command::Journal(args) => journal::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Shadow(args) => shadow::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };

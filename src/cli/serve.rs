@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use crate::config::{Config, ListenUrl, Listener, Transport};
-use crate::serve::{Gateway, Setup, run_until_signal};
+use crate::serve::{Gateway, Setup, Shadows, run_until_signal, wait_for_end};
 
 /// Arguments of `larm serve`.
 #[derive(Debug, clap::Args)]
@@ -52,15 +52,39 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         listeners_given: !args.listen.is_empty(),
         config,
     };
+    let mut shadows = Shadows::open(&setup.config)?;
+    announce_shadows(&shadows).context("standard output")?;
     let runtime = super::runtime(setup.config.gateway.worker_threads)?;
     let outcome = runtime.block_on(async {
         let gateway = Gateway::start(setup)?;
+        shadows.watch(&gateway)?;
         announce(&gateway)?;
-        run_until_signal(gateway).await.map_err(anyhow::Error::from)
+        run_until_signal(gateway, &mut shadows)
+            .await
+            .map_err(anyhow::Error::from)
     });
+    if let Err(error) = &outcome
+        && shadows.must_go_on()
+    {
+        let why = format!("{error:#}");
+        tracing::error!(
+            why,
+            "the gateway has ended; shadows still pass traffic on, unseen, until larm is stopped"
+        );
+        runtime.block_on(wait_for_end()).context("signals")?;
+    }
     // Threads that a hung disk holds must not hold the end of the process.
     runtime.shutdown_background();
     outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// Says which receivers larm stands before.
+fn announce_shadows(shadows: &Shadows) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for (url, receiver) in shadows.places() {
+        writeln!(out, "shadow of {receiver} on {url}")?;
+    }
+    out.flush()
 }
 
 /// Says where the gateway listens, and what to try first.

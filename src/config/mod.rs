@@ -22,6 +22,7 @@ mod reader;
 mod reload;
 mod repeats;
 pub mod schema;
+mod shadow;
 #[cfg(test)]
 mod tests;
 pub mod units;
@@ -50,6 +51,7 @@ pub use queue::Queue;
 pub(crate) use reader::nearest;
 pub use reload::{Change, reload};
 pub use repeats::Repeats;
+pub use shadow::Shadow;
 pub(crate) use words::words;
 
 use checks::Placed;
@@ -79,6 +81,8 @@ pub struct Config {
     pub connectors: Vec<Connector>,
     /// Whose acknowledgements wait for a connector.
     pub acknowledge: Vec<Acknowledge>,
+    /// The places between transmitters and existing receivers.
+    pub shadows: Vec<Shadow>,
     /// How many damaged frames are recorded.
     pub flood: Flood,
     /// What the process says about itself.
@@ -99,6 +103,7 @@ impl Default for Config {
             history: History::default(),
             connectors: Vec::new(),
             acknowledge: Vec::new(),
+            shadows: Vec::new(),
             flood: Flood::default(),
             log: Log::default(),
         }
@@ -160,6 +165,7 @@ impl Config {
             history: places.read(document, &history::SECTION, History::read),
             acknowledge: Acknowledge::read_all(document, &connectors),
             connectors,
+            shadows: Shadow::read_all(document),
             flood: places.read(document, &flood::SECTION, Flood::read),
             log: places.read(document, &log::SECTION, Log::read),
         };

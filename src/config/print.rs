@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 
 use super::connector::KINDS;
 use super::schema::{Key, SECTIONS};
-use super::{Acknowledge, Config, Connector};
+use super::{Acknowledge, Config, Connector, Shadow};
 
 impl Config {
     /// The value of a key of a section that stands once, as it would stand in the file.
@@ -38,6 +38,7 @@ impl Config {
                 }
                 "connector" => connectors(&mut out, &self.connectors),
                 "acknowledge" => acknowledge(&mut out, &self.acknowledge),
+                "shadow" => shadows(&mut out, &self.shadows),
                 name => {
                     let _ = writeln!(out, "[{name}]");
                     keys(&mut out, section.keys, |key| self.show(name, key));
@@ -87,6 +88,24 @@ fn acknowledge(out: &mut String, rules: &[Acknowledge]) {
         }
         out.push('\n');
     }
+}
+
+/// Those that there are; where there are none, one that is commented out.
+fn shadows(out: &mut String, shadows: &[Shadow]) {
+    for shadow in shadows {
+        out.push_str("[[shadow]]\n");
+        keys(out, super::shadow::SECTION.keys, |key| shadow.show(key));
+    }
+    if !shadows.is_empty() {
+        return;
+    }
+    out.push_str("# [[shadow]]\n");
+    let usual = Shadow::default();
+    for key in super::shadow::SECTION.keys {
+        let value = usual.show(key.name).unwrap_or_default();
+        let _ = writeln!(out, "# {}", format!("{} = {value}", key.name).trim_end());
+    }
+    out.push('\n');
 }
 
 fn keys<'k>(

@@ -42,6 +42,13 @@ pub fn reload(old: &Config, new: &Config) -> Vec<Change> {
         |one| brief(super::listener::SECTION.keys, |key| one.show(key)),
         &mut changes,
     );
+    by_name(
+        "shadow",
+        (&old.shadows, &new.shadows),
+        |one| one.name.as_str(),
+        |one| brief(super::shadow::SECTION.keys, |key| one.show(key)),
+        &mut changes,
+    );
     let before = changes.len();
     by_name(
         "connector",

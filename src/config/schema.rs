@@ -183,7 +183,7 @@ pub(super) fn quote(text: &str) -> String {
 }
 
 /// Every section, in the order of the documentation.
-pub const SECTIONS: [&Section; 12] = [
+pub const SECTIONS: [&Section; 13] = [
     &super::gateway::SECTION,
     &super::listener::SECTION,
     &super::accounts::SECTION,
@@ -194,6 +194,7 @@ pub const SECTIONS: [&Section; 12] = [
     &super::history::SECTION,
     &super::connector::SECTION,
     &super::acknowledge::SECTION,
+    &super::shadow::SECTION,
     &super::flood::SECTION,
     &super::log::SECTION,
 ];

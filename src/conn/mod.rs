@@ -54,6 +54,7 @@ impl Shared {
             transport,
             peer,
             role: self.role,
+            shadow: false,
         }
     }
 }

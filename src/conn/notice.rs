@@ -89,6 +89,14 @@ impl Notice {
         tracing::warn!(listener, %peer, reason = reason.as_str(), held_back, "connection ended");
     }
 
+    /// A receiver beside larm that answered otherwise than larm would have.
+    pub fn difference(&self, shadow: &str, peer: SocketAddr, ours: &str, theirs: &str) {
+        let Some(held_back) = self.may_write("shadow-difference", peer) else {
+            return;
+        };
+        tracing::warn!(shadow, %peer, larm = ours, receiver = theirs, held_back, "answers differ");
+    }
+
     /// Something about a connection that somebody may want to know; `kind` is a constant.
     pub fn link(&self, listener: &str, peer: SocketAddr, kind: &'static str) {
         let Some(held_back) = self.may_write(kind, peer) else {

@@ -55,6 +55,8 @@ pub struct Origin<'a> {
     pub peer: SocketAddr,
     /// The role of this listener's path, where configured.
     pub role: Option<PathRole>,
+    /// Somebody else answers: what is journaled is marked as shadow, and queued behind alarms.
+    pub shadow: bool,
 }
 
 /// What has to happen before a request can be answered.
@@ -198,6 +200,11 @@ impl Intake {
             .remember(identity, at, id, Awaited::Durable(position));
     }
 
+    /// Frames of accounts that are not in the register are not acknowledged.
+    pub fn holds_unknown(&self) -> bool {
+        self.rules.load().hold_unknown
+    }
+
     /// How long a repeat is recognised.
     pub fn repeat_window(&self) -> Duration {
         self.rules.load().repeat_window
@@ -326,7 +333,7 @@ impl Intake {
         origin: &Origin<'_>,
         now: Moment,
     ) -> (Option<Awaited>, Fate) {
-        let identity = answered_alike(&request.identity, request.intent);
+        let identity = answered_alike(&request.identity, request.intent, origin.shadow);
         let mut repeats = self.shard(&identity);
         let may_repeat = match repeats.find(&identity, now.mono) {
             // What did not become durable, because the disk was full, was never acknowledged: its
@@ -414,7 +421,10 @@ fn lock<T>(shard: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// A frame that was refused and the same frame that is accepted later (its clock was set, its key
 /// was entered) are not each other's repeats: the digest takes the intent in.
-fn answered_alike(identity: &Identity, intent: Intent) -> Identity {
+///
+/// Nor is a frame that was seen in the shadow of another receiver the repeat of one that larm has to
+/// answer itself, or an alarm that comes over the second path would be taken for delivered.
+fn answered_alike(identity: &Identity, intent: Intent, shadow: bool) -> Identity {
     let mut content = identity.content;
     content[15] ^= match intent {
         Intent::Accept => 0,
@@ -422,6 +432,7 @@ fn answered_alike(identity: &Identity, intent: Intent) -> Identity {
         Intent::Decline => 2,
         Intent::Withhold => 3,
     };
+    content[14] ^= u8::from(shadow);
     Identity {
         content,
         ..*identity
@@ -457,7 +468,7 @@ impl Stamp<'_> {
                 entropy::event_id(self.now.utc)
             };
             event.part = (of > 1).then_some(Part { index, of });
-            if is_urgent(event) {
+            if is_urgent(event) && !event.shadow {
                 lane = Lane::Alarms;
             }
             records.push(record::encode(
@@ -475,6 +486,7 @@ impl Stamp<'_> {
             .sent_at
             .map(|sent| sent.as_millis() - self.now.utc.as_millis());
         event.account_known = request.known;
+        event.shadow = self.origin.shadow;
         let number = event.path.take().and_then(|path| path.number);
         event.path = Some(Path {
             listener: self.origin.listener.to_string(),

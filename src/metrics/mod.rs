@@ -84,6 +84,20 @@ closed_labels! {
     }
 }
 
+closed_labels! {
+    /// What a shadow found.
+    ShadowCount {
+        /// larm would have answered the same.
+        Same = "same",
+        /// larm would have answered otherwise.
+        Different = "different",
+        /// An answer that nobody asked for.
+        Unasked = "unasked",
+        /// A connection that is no longer looked at after a fault of larm's own.
+        Fault = "fault",
+    }
+}
+
 /// One counter per value of a closed label.
 #[derive(Debug)]
 struct Counters<const N: usize>([AtomicU64; N]);
@@ -191,6 +205,7 @@ pub struct Metrics {
     answers: Counters<{ Answer::ALL.len() }>,
     fates: Counters<{ Fate::ALL.len() }>,
     links: Counters<{ Link::ALL.len() }>,
+    shadows: Counters<{ ShadowCount::ALL.len() }>,
     connections_open: AtomicI64,
     log_suppressed: AtomicU64,
     reply_us: Spread,
@@ -209,6 +224,7 @@ impl Default for Metrics {
             answers: Counters::new(),
             fates: Counters::new(),
             links: Counters::new(),
+            shadows: Counters::new(),
             connections_open: AtomicI64::new(0),
             log_suppressed: AtomicU64::new(0),
             reply_us: Spread::new(MINUTE_US),
@@ -252,6 +268,11 @@ impl Metrics {
     /// Counts something about a connection or datagram.
     pub fn link(&self, link: Link) {
         self.links.add(link as usize, 1);
+    }
+
+    /// Counts what a shadow found.
+    pub fn shadow(&self, found: ShadowCount) {
+        self.shadows.add(found as usize, 1);
     }
 
     /// How often `link` was counted.
@@ -335,6 +356,13 @@ impl Metrics {
             &mut Link::ALL
                 .iter()
                 .map(|v| (v.as_str(), self.links.read(*v as usize))),
+        );
+        table(
+            "shadow_answers_total",
+            "found",
+            &mut ShadowCount::ALL
+                .iter()
+                .map(|v| (v.as_str(), self.shadows.read(*v as usize))),
         );
         let mut line = |name: &str, value: i128| {
             let _ = writeln!(out, "larm_{name} {value}");

@@ -67,6 +67,7 @@ pub(super) enum Tag {
     RepeatPossible = 48,
     Test = 49,
     Raw = 50,
+    Shadow = 51,
 }
 
 /// Appends fields to a payload.

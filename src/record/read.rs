@@ -29,7 +29,7 @@ pub enum FieldError {
 }
 
 /// How many numbers are given out; higher ones are of a later larm and passed over.
-const TAGS: usize = Tag::Raw as usize + 1;
+const TAGS: usize = Tag::Shadow as usize + 1;
 
 /// Every known field's bytes by number.
 struct Found<'p>([Option<&'p [u8]>; TAGS]);
@@ -76,6 +76,7 @@ pub(super) fn event(fields: &[u8]) -> Result<Event, FieldError> {
         deviations: found.list(Tag::Deviations, |[word, ..]| text(word?))?,
         repeat: found.repeat()?,
         test: found.flag(Tag::Test),
+        shadow: found.flag(Tag::Shadow),
         raw: Raw(found.get(Tag::Raw).unwrap_or_default().to_vec()),
     })
 }

@@ -53,6 +53,7 @@ pub(super) fn event(event: &Event, out: &mut Vec<u8>) {
         repeat(&mut fields, found);
     }
     fields.flag(Tag::Test, event.test);
+    fields.flag(Tag::Shadow, event.shadow);
     if !event.raw.is_empty() {
         fields.bytes(Tag::Raw, &event.raw.0);
     }

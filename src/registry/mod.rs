@@ -1,13 +1,17 @@
 //! The one place that names protocols: sessions for listeners, explanations, quirks, and the
 //! transmitter's side.
 pub mod bulk;
+mod onward;
 mod outgoing;
+mod replies;
 
 use larm_carrier::{Inspection, Key, Mode, Quirks, Session};
 use larm_dc09::Dc09;
 use larm_event::Timestamp;
 
+pub use onward::Onward;
 pub use outgoing::{AnswerRead, ComposeError, Content, Outgoing, compose, read_answer};
+pub use replies::{Replied, ReplyLook, Word, look_at_reply};
 
 use crate::accounts::Rules;
 
@@ -95,4 +99,11 @@ pub fn explain_refused(frame: &[u8]) -> Option<String> {
     inspect(frame, &[], None)
         .iter()
         .find_map(crate::explain::to_sentence)
+}
+
+/// What keeps a connector from being built, for whoever loads a configuration: the key, and what to
+/// do about it.
+#[must_use]
+pub fn judge(settings: &crate::config::Connector) -> Option<(&'static str, String)> {
+    crate::deliver::connectors::judge(settings, &Onward::unused())
 }

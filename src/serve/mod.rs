@@ -7,6 +7,7 @@ pub mod delivery;
 mod descriptors;
 mod reload;
 mod retain;
+mod shadow;
 mod signals;
 mod start;
 mod window;
@@ -23,6 +24,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::{RegisterError, Snapshot};
+use crate::clock::Clock;
 use crate::config::{Config, ListenUrl};
 use crate::conn::Notice;
 use crate::history::Filler;
@@ -34,7 +36,8 @@ use crate::sink::{Lanes, Sink, SinkError, StartError};
 
 use delivery::Delivery;
 
-pub use signals::run_until_signal;
+pub use shadow::Shadows;
+pub use signals::{run_until_signal, wait_for_end};
 
 /// How much longer than the deadline connectors may take to close their files and links.
 const ENGINES_GRACE: Duration = Duration::from_secs(2);
@@ -67,6 +70,9 @@ pub enum ServeError {
         /// What is wrong.
         source: ListenError,
     },
+    /// A shadow cannot be opened.
+    #[error(transparent)]
+    Shadow(#[from] crate::shadow::ProxyError),
     /// A listener names a protocol that this build does not have.
     #[error("listener `{name}`: no protocol `{protocol}` in this build")]
     Protocol {
@@ -122,6 +128,7 @@ pub struct Gateway {
     listeners_given: bool,
     config: Live,
     notice: Arc<Notice>,
+    clock: Arc<dyn Clock>,
     intake: Arc<Intake>,
     metrics: Arc<Metrics>,
     accounts: Arc<ArcSwap<Snapshot>>,

@@ -1,10 +1,24 @@
 //! Runs a gateway until a signal or a fault ends it.
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Gateway, ServeError};
+use super::{Gateway, ServeError, Shadows};
+
+/// Waits for SIGTERM or SIGINT.
+pub async fn wait_for_end() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
 
 /// SIGTERM and SIGINT drain, SIGHUP reloads, SIGUSR1 prints the figures to standard output.
-pub async fn run_until_signal(mut gateway: Gateway) -> Result<(), ServeError> {
+pub async fn run_until_signal(
+    mut gateway: Gateway,
+    shadows: &mut Shadows,
+) -> Result<(), ServeError> {
     let listen = |kind| {
         signal(kind).map_err(|source| ServeError::Thread {
             what: "signal handling",
@@ -30,6 +44,8 @@ pub async fn run_until_signal(mut gateway: Gateway) -> Result<(), ServeError> {
             }
         }
     }
+    // What goes past is looked at to the end; it is passed on until the process has ended.
+    shadows.end_watching();
     tracing::info!("draining: no further frame is read");
     gateway.drain().await?;
     tracing::info!("drained");

@@ -142,6 +142,7 @@ impl Gateway {
             listeners_given: setup.listeners_given,
             config: live,
             notice,
+            clock: Arc::clone(&clock),
         };
         gateway.open_listeners(&clock)?;
         gateway.watch_register(register);

@@ -9,6 +9,7 @@ use larm::config::Config;
 use larm::deliver::{
     BuildError, Connector, Context, Delivery, Link, LinkState, Verdict, connectors,
 };
+use larm::registry::Onward;
 use larm_event::{Category, Code, Event, Kind, Priority, Scheme, Timestamp};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -47,7 +48,7 @@ pub(crate) fn build_in(text: &str, directory: &std::path::Path) -> Result<Built,
         directory: directory.to_owned(),
     };
     Ok(Built {
-        connector: connectors::build(settings, context)?,
+        connector: connectors::build(settings, context, &Onward::unused())?,
         link,
         _directory: None,
     })

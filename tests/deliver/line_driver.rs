@@ -39,8 +39,12 @@ impl Driven {
             link: link.clone(),
             directory: std::path::PathBuf::new(),
         };
-        let connector =
-            build(&config.connectors[0], context).unwrap_or_else(|error| panic!("{error}"));
+        let connector = build(
+            &config.connectors[0],
+            context,
+            &larm::registry::Onward::unused(),
+        )
+        .unwrap_or_else(|error| panic!("{error}"));
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let (attended, until) = (connector.clone(), stop.clone());

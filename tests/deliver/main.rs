@@ -1,9 +1,10 @@
 //! Delivery as its users meet it: the real gateway, real servers, real faults. One module for each
 //! question.
 #![expect(
+    clippy::unwrap_used,
     clippy::panic,
     clippy::print_stdout,
-    reason = "helpers fail the test that calls them, and measurements are printed"
+    reason = "a test says what broke by panicking, and prints its seed"
 )]
 
 mod ademco_685;
@@ -38,8 +39,12 @@ mod looked_after;
 mod mqtt;
 mod nats;
 mod pace;
+mod peer;
 mod postgresql;
+mod relay;
+mod scripted;
 mod servers;
+mod shadow;
 mod surgard;
 mod tls;
 mod waiting_for_delivery;

@@ -117,9 +117,21 @@ pub struct Event {
     /// The account or zone is in test mode.
     #[serde(default)]
     pub test: bool,
+    /// It went to another receiver, which answered it; larm only looked on. Absent otherwise.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub shadow: bool,
     /// The frame as received, base64. Keys never.
     #[serde(default, skip_serializing_if = "Raw::is_empty")]
     pub raw: Raw,
+}
+
+/// For fields that are written only where they are true.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands in a reference"
+)]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// The way a frame came in.
@@ -359,6 +371,7 @@ impl Event {
             deviations: Vec::new(),
             repeat: None,
             test: false,
+            shadow: false,
             raw: Raw::default(),
         }
     }

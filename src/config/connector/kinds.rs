@@ -2,6 +2,7 @@
 use super::super::reader::Table;
 use super::super::schema::Key;
 use super::ademco_685::{self, Ademco685};
+use super::dc09_relay::{self, Dc09Relay};
 use super::jsonl::{self, Jsonl};
 use super::kafka::{self, Kafka};
 use super::mqtt::{self, Mqtt};
@@ -85,6 +86,7 @@ kinds! {
     nats::Nats = "nats",
     postgresql::Postgresql = "postgresql",
     kafka::Kafka = "kafka",
+    dc09_relay::Dc09Relay = "dc09-relay",
     jsonl::Jsonl = "jsonl",
     surgard::Surgard = "surgard",
     ademco_685::Ademco685 = "ademco-685",

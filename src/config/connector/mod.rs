@@ -4,6 +4,7 @@
 //! alone in the file of that kind. A new kind is one file and one line in [`kinds`].
 mod ademco_685;
 mod automation;
+mod dc09_relay;
 mod jsonl;
 mod kafka;
 mod kinds;
@@ -27,6 +28,7 @@ use super::words::words;
 
 pub use ademco_685::{Ademco685, WideAccounts};
 pub use automation::{Automation, LateReceipts, ReceiptWords, SecondClient};
+pub use dc09_relay::{Checksum, Dc09Relay, WhenDeclined};
 pub use jsonl::{Jsonl, Target};
 pub use kafka::{Kafka, Mechanism};
 pub use kinds::{KINDS, Kind, KindConfig};
@@ -107,7 +109,7 @@ pub(super) static SECTION: Section = Section {
 };
 
 /// The keys of every connector.
-static KEYS: [Key; 18] = {
+static KEYS: [Key; 19] = {
     let [
         accounts,
         receivers,
@@ -117,6 +119,7 @@ static KEYS: [Key; 18] = {
         priority,
         tags,
         tests,
+        shadows,
     ] = route::KEYS;
     [
         Key {
@@ -150,6 +153,7 @@ static KEYS: [Key; 18] = {
         priority,
         tags,
         tests,
+        shadows,
         Key {
             name: "start_at",
             takes: Takes::Word(StartAt::WORDS),

@@ -34,6 +34,8 @@ pub struct Route {
     pub tags: Vec<String>,
     /// What happens with tests.
     pub test_events: TestEvents,
+    /// What happens with events that another receiver answered and larm only saw.
+    pub shadow_events: TestEvents,
 }
 
 impl Default for Route {
@@ -48,6 +50,7 @@ impl Default for Route {
             priority_max: 5,
             tags: Vec::new(),
             test_events: TestEvents::Deliver,
+            shadow_events: TestEvents::Hold,
         }
     }
 }
@@ -93,6 +96,7 @@ impl Route {
             && (self.categories.is_empty() || self.categories.contains(&event.category))
             && (self.kinds.is_empty() || self.kinds.contains(&event.kind))
             && event.priority.get() <= self.priority_max
+            && !(event.shadow && self.shadow_events == TestEvents::Hold)
             && (self.tags.is_empty() || self.tags.iter().any(|tag| tagged(tag)))
     }
 }
@@ -103,7 +107,7 @@ fn met(patterns: &[Pattern], text: Option<&str>) -> bool {
 }
 
 /// The keys of this part.
-pub(super) const KEYS: [Key; 8] = [
+pub(super) const KEYS: [Key; 9] = [
     Key {
         name: "accounts",
         takes: PATTERNS,
@@ -169,6 +173,14 @@ pub(super) const KEYS: [Key; 8] = [
                `hold` keeps them from this connector, also when the test is over.",
         reload: true,
     },
+    Key {
+        name: "shadow_events",
+        takes: Takes::Word(TestEvents::WORDS),
+        default: "\"hold\"",
+        what: "What happens with events that went to another receiver past a `[[shadow]]`: that one \
+               answered for them.",
+        reload: true,
+    },
 ];
 
 /// What a list of accounts, or of the like, takes.
@@ -194,6 +206,11 @@ impl Route {
         table.count("priority_max", &mut found.priority_max);
         table.texts("tags", &mut found.tags);
         table.word("test_events", TestEvents::from_word, &mut found.test_events);
+        table.word(
+            "shadow_events",
+            TestEvents::from_word,
+            &mut found.shadow_events,
+        );
         found
     }
 
@@ -207,6 +224,7 @@ impl Route {
             "priority_max" => Some(self.priority_max.to_string()),
             "tags" => quote_all(&self.tags),
             "test_events" => Some(quote(self.test_events.as_str())),
+            "shadow_events" => Some(quote(self.shadow_events.as_str())),
             _ => None,
         }
     }
@@ -244,6 +262,20 @@ mod tests {
         for one in [event("1234"), nobody] {
             assert!(Route::default().fits(&one, |_| false));
         }
+    }
+
+    #[test]
+    fn what_another_receiver_answered_goes_nowhere_unless_told() {
+        let seen = Event {
+            shadow: true,
+            ..event("1234")
+        };
+        assert!(!Route::default().fits(&seen, |_| false));
+        let all = Route {
+            shadow_events: TestEvents::Deliver,
+            ..Route::default()
+        };
+        assert!(all.fits(&seen, |_| false));
     }
 
     #[test]

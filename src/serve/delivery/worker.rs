@@ -14,6 +14,7 @@ use crate::config::Connector;
 use crate::config::connector::StartAt;
 use crate::deliver::engine::{self, Engine, Settings, Setup};
 use crate::deliver::{Context, Link, connectors};
+use crate::registry::Onward;
 
 /// Pause before a connector that could not be started is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -197,7 +198,9 @@ impl Worker {
             link: link.clone(),
             directory: folder.join("own"),
         };
-        let connector = connectors::build(settings, context).map_err(|error| error.to_string())?;
+        let onward = Onward::new(Arc::clone(&self.parts.accounts));
+        let connector =
+            connectors::build(settings, context, &onward).map_err(|error| error.to_string())?;
         let setup = Setup {
             name,
             directory: folder,

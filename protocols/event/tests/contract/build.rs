@@ -145,13 +145,14 @@ prop_compose! {
         (kind, category, priority, authenticity, code, deviations, account_known, test) in words(),
         (media, modifiers, extended, raw) in lists(),
         (value, location, repeat, path, part) in rest(),
+        shadow in any::<bool>(),
     ) -> Event {
         Event {
             id, position, node, received_at, occurred_at, clock_offset_ms, protocol, path,
             receiver, line, account, account_known, data_account, sequence, part, code,
             kind, category, priority: Priority::try_from(priority).expect("drawn from 1 to 5"),
             partition, zone, user, peripheral, text, value, location, media, modifiers, extended,
-            authenticity, deviations, repeat, test, raw: Raw(raw),
+            authenticity, deviations, repeat, test, shadow, raw: Raw(raw),
         }
     }
 }
