@@ -9,7 +9,6 @@ use crate::accounts::{self, Generation, Register, RegisterError, Snapshot};
 use crate::config::{self, Config, ConfigError, Unknown, UnsupportedId};
 use crate::intake::{QuotaLimits, Rules};
 use crate::logging;
-use crate::registry;
 
 /// The intake's rules as configured.
 pub(super) fn rules(config: &Config) -> Rules {
