@@ -1,7 +1,7 @@
 //! Intake: stamps what a session received, recognises repeats, and queues it for the journal.
 //!
 //! The way through: quota and policy, then identity, then a lane. Whatever happens, the caller gets
-//! an [`Outcome`] and later turns it into a verdict with [`Intake::settle`]; a ticket that is
+//! an [`Outcome`] and later turns it into a verdict with [`Intake::reply`]; a ticket that is
 //! dropped on the way means silence.
 mod identify;
 mod quota;

@@ -100,7 +100,7 @@ pub struct Group {
     pub why: Option<String>,
     /// How many.
     pub count: u64,
-    /// Accounts that they came from, at most [`ACCOUNTS_SHOWN`].
+    /// Accounts that they came from, at most `ACCOUNTS_SHOWN`.
     pub accounts: Vec<String>,
     /// The last one.
     pub last: String,

@@ -1,7 +1,7 @@
 //! `[[connector]]`: one way out to a case system.
 //!
-//! Keys that every connector has stand here, those of its route in [`route`], those of one kind
-//! alone in the file of that kind. A new kind is one file and one line in [`kinds`].
+//! Keys that every connector has stand here, those of its route in `route`, those of one kind
+//! alone in the file of that kind. A new kind is one file and one line in `kinds`.
 mod ademco_685;
 mod automation;
 mod dc09_relay;

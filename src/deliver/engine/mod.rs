@@ -10,9 +10,9 @@
 //! - Nothing here holds up an acknowledgement: the journal is read, never locked.
 //!
 //! # Operation
-//! A thread ([`reader`]) follows the journal, asks the route and passes on what waits. One task
-//! ([`core`]) keeps the [`index`] of it, forms batches, starts deliveries and keeps what is done:
-//! the set [`done`], written to [`slots`], and the dead [`letters`]. Payloads are kept ready while
+//! A thread (`reader`) follows the journal, asks the route and passes on what waits. One task
+//! (`core`) keeps the `index` of it, forms batches, starts deliveries and keeps what is done:
+//! the set `done`, written to `slots`, and the dead `letters`. Payloads are kept ready while
 //! there is room, and read again when their turn comes.
 mod ages;
 mod batches;

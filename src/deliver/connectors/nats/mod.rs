@@ -3,7 +3,7 @@
 //! - `Nats-Msg-Id` is the event's id, so that the server drops a repeat inside its window; a
 //!   confirmation that says "duplicate" is a confirmation.
 //! - No confirmation means unknown, and the event is published again with the same id.
-//! - An account has one event under way at a time: see [`super::chains`].
+//! - An account has one event under way at a time: see `chains`.
 mod answer;
 mod credentials;
 mod session;

@@ -11,7 +11,7 @@
 //! - After the failure rule (first try and repeats) only heartbeats go out, to the next endpoint
 //!   where there are several, until one of them is acknowledged.
 //!
-//! Operation: one owner ([`owner`]) holds the connection, the record in flight and the counts.
+//! Operation: one owner (`owner`) holds the connection, the record in flight and the counts.
 //! `deliver` hands it a batch and waits for the answers; neither shares state with the other.
 mod accept;
 mod conn;

@@ -1,7 +1,7 @@
 //! Sur-Gard records: what receivers of that family print for automation software. No input or
 //! output here.
 //!
-//! [`record`] holds the grammar and writes, [`parse`](fn@parse) reads. Both sides of a link can be
+//! `record` holds the grammar and writes, [`parse`](fn@parse) reads. Both sides of a link can be
 //! built from them: the connector writes, a simulated case system reads.
 mod compose;
 mod parse;
