@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use crate::config::{Config, ListenUrl, Listener, Transport};
-use crate::serve::{Gateway, Setup, Shadows, run_until_signal, wait_for_end};
+use crate::serve::{Gateway, Setup, Shadows, Signals, run_until_signal, wait_for_end};
 
 /// Arguments of `larm serve`.
 #[derive(Debug, clap::Args)]
@@ -56,10 +56,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     announce_shadows(&shadows).context("standard output")?;
     let runtime = super::runtime(setup.config.gateway.worker_threads)?;
     let outcome = runtime.block_on(async {
+        let signals = Signals::listen()?;
         let gateway = Gateway::start(setup)?;
         shadows.watch(&gateway)?;
         announce(&gateway)?;
-        run_until_signal(gateway, &mut shadows)
+        run_until_signal(gateway, signals, &mut shadows)
             .await
             .map_err(anyhow::Error::from)
     });

@@ -1,5 +1,5 @@
 //! Runs a gateway until a signal or a fault ends it.
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Gateway, ServeError, Shadows};
 
@@ -14,27 +14,45 @@ pub async fn wait_for_end() -> std::io::Result<()> {
     Ok(())
 }
 
+/// The signals of a gateway, from before anybody is told that it is ready: a signal that comes
+/// earlier would end the process without a drain.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    figures: Signal,
+}
+
+impl Signals {
+    /// Takes the signals over; what comes from now on waits for [`run_until_signal`].
+    pub fn listen() -> Result<Self, ServeError> {
+        let listen = |kind| {
+            signal(kind).map_err(|source| ServeError::Thread {
+                what: "signal handling",
+                source,
+            })
+        };
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hangup: listen(SignalKind::hangup())?,
+            figures: listen(SignalKind::user_defined1())?,
+        })
+    }
+}
+
 /// SIGTERM and SIGINT drain, SIGHUP reloads, SIGUSR1 prints the figures to standard output.
 pub async fn run_until_signal(
     mut gateway: Gateway,
+    mut signals: Signals,
     shadows: &mut Shadows,
 ) -> Result<(), ServeError> {
-    let listen = |kind| {
-        signal(kind).map_err(|source| ServeError::Thread {
-            what: "signal handling",
-            source,
-        })
-    };
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut hangup = listen(SignalKind::hangup())?;
-    let mut figures = listen(SignalKind::user_defined1())?;
     loop {
         tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = hangup.recv() => gateway.reload(),
-            _ = figures.recv() => print(&gateway.figures()),
+            _ = signals.terminate.recv() => break,
+            _ = signals.interrupt.recv() => break,
+            _ = signals.hangup.recv() => gateway.reload(),
+            _ = signals.figures.recv() => print(&gateway.figures()),
             error = gateway.failed() => {
                 // Drained as far as it goes: replies to what is committed are still true.
                 if let Err(second) = gateway.drain().await {
