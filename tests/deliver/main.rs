@@ -18,6 +18,8 @@ mod driver;
     reason = "shared with the gateway's own tests, which use all of it"
 )]
 mod frame;
+#[cfg(feature = "kafka")]
+mod front;
 #[path = "../gateway/harness.rs"]
 #[allow(
     dead_code,
@@ -31,6 +33,8 @@ mod harness;
 mod jsonl;
 #[cfg(feature = "kafka")]
 mod kafka;
+#[cfg(feature = "kafka")]
+mod kafka_broker;
 mod late;
 mod line_driver;
 mod lines;

@@ -1,5 +1,7 @@
 //! Real servers from Debian packages, each started by the test that needs it, in a directory of its
 //! own and on a free loopback port.
+#[cfg(feature = "kafka")]
+pub(crate) mod kafka;
 pub(crate) mod nats;
 pub(crate) mod postgresql;
 

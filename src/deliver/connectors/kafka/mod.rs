@@ -21,8 +21,8 @@ use crate::deliver::{BuildError, Connector, Context, Delivery, Limits, Pending, 
 pub struct Kafka {
     settings: config::Kafka,
     context: Context,
-    /// The producer in use. It connects and connects again by itself; only one that the library
-    /// gave up is replaced.
+    /// The producer in use. It connects and connects again by itself; only one that the library or
+    /// a broker gave up is replaced.
     producer: Mutex<Option<Arc<Producer>>>,
 }
 
@@ -47,6 +47,14 @@ impl Kafka {
         Ok(Arc::clone(self.slot().get_or_insert(producer)))
     }
 
+    /// Another one is taken from the next batch on, unless there is one already.
+    fn replace(&self, spent: Arc<Producer>) {
+        let same = |there: &Arc<Producer>| Arc::ptr_eq(there, &spent);
+        let taken = self.slot().take_if(|there| same(there));
+        // Taking a producer apart waits for its thread; nothing waits for that.
+        drop(tokio::task::spawn_blocking(move || drop((spent, taken))));
+    }
+
     fn slot(&self) -> std::sync::MutexGuard<'_, Option<Arc<Producer>>> {
         // One value, set whole: a panic cannot leave it half set.
         self.producer.lock().unwrap_or_else(PoisonError::into_inner)
@@ -63,10 +71,10 @@ impl Kafka {
         let send = |delivery| produce(&producer, &self.settings.topic, delivery);
         let mut verdicts = chains::deliver(batch, send, std::future::pending()).await;
         self.send_alone(&producer, batch, &mut verdicts).await;
-        if producer.is_spent() {
-            *self.slot() = None;
-        }
         self.tell(&producer, &verdicts);
+        if producer.is_spent() {
+            self.replace(producer);
+        }
         verdicts
     }
 

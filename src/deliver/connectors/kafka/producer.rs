@@ -1,5 +1,6 @@
 //! The library's producer: started from the settings, and each answer sorted by what follows.
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +17,9 @@ use crate::deliver::{Context, Delivery};
 
 /// A producer that runs.
 pub(super) struct Producer {
-    producer: FutureProducer<Notes>,
+    library: FutureProducer<Notes>,
+    /// A broker takes nothing more under this producer's number.
+    outdated: AtomicBool,
     complaint: Complaint,
     patience: Duration,
 }
@@ -45,10 +48,15 @@ impl ClientContext for Notes {
     fn error(&self, error: KafkaError, _: &str) {
         // The error's own words: the reason beside it can quote addresses and names.
         let text = error.to_string().escape_default().to_string();
-        *self
+        let mut complaint = self
             .complaint
             .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(text);
+            .unwrap_or_else(PoisonError::into_inner);
+        // That nobody is left follows from what was said before, which tells more.
+        let follows = error.rdkafka_error_code() == Some(Code::AllBrokersDown);
+        if !(follows && complaint.is_some()) {
+            *complaint = Some(text);
+        }
     }
 }
 
@@ -70,11 +78,12 @@ impl Producer {
             FutureProducer::from_config_and_context(&config, notes)
                 .map_err(|error| format!("the producer cannot start: {error}"))
         });
-        let producer = started
+        let library = started
             .await
             .map_err(|_| "starting the producer was broken off".to_owned())??;
         Ok(Self {
-            producer,
+            library,
+            outdated: AtomicBool::new(false),
             complaint,
             patience,
         })
@@ -87,31 +96,49 @@ impl Producer {
             .payload(&*delivery.json)
             .timestamp(delivery.event.received_at.as_millis().max(0))
             .headers(record::headers(delivery));
-        let queued = match self.producer.send_result(record) {
+        let queued = match self.library.send_result(record) {
             Ok(queued) => queued,
             Err((error, _)) => return Err(unsent(&error)),
         };
         // The library ends what it has had for `timeout`; this is for a library that is stuck.
         match tokio::time::timeout(self.patience + Duration::from_secs(5), queued).await {
             Ok(Ok(Ok(_))) => Ok(()),
-            Ok(Ok(Err((error, _)))) => Err(unconfirmed(&error)),
+            Ok(Ok(Err((error, _)))) => {
+                if error.rdkafka_error_code().is_some_and(is_outdated) {
+                    self.outdated.store(true, Ordering::Relaxed);
+                }
+                Err(unconfirmed(&error))
+            }
             Ok(Err(_)) => Err(Failure::Passing("the producer ended".to_owned())),
             Err(_) => Err(Failure::Passing("no confirmation in time".to_owned())),
         }
     }
 
-    /// Whether the library gave this producer up.
+    /// Whether the library gave this producer up, or a broker did: then a new one is needed.
     pub(super) fn is_spent(&self) -> bool {
-        self.producer.client().fatal_error().is_some()
+        self.outdated.load(Ordering::Relaxed) || self.library.client().fatal_error().is_some()
     }
 
-    /// What the library last complained about.
+    /// What the library complained about since this was last asked.
     pub(super) fn complaint(&self) -> Option<String> {
         self.complaint
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+            .take()
     }
+}
+
+/// Whether a broker knows no such producer, or only a newer one. After a request that timed out on
+/// its way the library goes on under the same number with a later epoch; there are brokers that
+/// refuse that for ever.
+fn is_outdated(code: Code) -> bool {
+    matches!(
+        code,
+        Code::ProducerFenced
+            | Code::InvalidProducerEpoch
+            | Code::UnknownProducerId
+            | Code::OutOfOrderSequenceNumber
+    )
 }
 
 /// A record that was not even queued.
