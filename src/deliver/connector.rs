@@ -13,6 +13,7 @@
 //!   has (a receipt byte, a 2xx, a `PubAck`, a COMMIT, a `PUBACK`), never that bytes were written.
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -123,6 +124,7 @@ pub struct Link {
     /// The connector's name, for the log.
     name: Arc<str>,
     state: Arc<Mutex<LinkState>>,
+    unconverted: Arc<AtomicU64>,
 }
 
 /// The last thing that was found out about a link.
@@ -143,7 +145,7 @@ impl Link {
     pub fn of(name: &str) -> Self {
         Self {
             name: name.into(),
-            state: Arc::default(),
+            ..Self::default()
         }
     }
 
@@ -155,6 +157,26 @@ impl Link {
     /// The link does not work.
     pub fn down(&self, why: impl Into<String>) {
         self.set(LinkState::Down(why.into()));
+    }
+
+    /// An event was delivered as it came, since the form that is set has nothing for it. Said when
+    /// their number has one more digit, so that it never floods the log.
+    pub fn unconverted(&self) {
+        let events = self.unconverted.fetch_add(1, Ordering::Relaxed) + 1;
+        let digits = events.checked_ilog10().unwrap_or(0);
+        if events == 10_u64.pow(digits) {
+            tracing::warn!(
+                connector = &*self.name,
+                events,
+                "events without a counterpart in the other scheme went on as they came"
+            );
+        }
+    }
+
+    /// How many events were delivered as they came, though another form is set.
+    #[must_use]
+    pub fn unconverted_count(&self) -> u64 {
+        self.unconverted.load(Ordering::Relaxed)
     }
 
     /// How it is.

@@ -46,6 +46,7 @@ mod pace;
 mod peer;
 mod postgresql;
 mod relay;
+mod relay_formats;
 mod scripted;
 mod servers;
 mod shadow;

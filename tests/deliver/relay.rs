@@ -23,16 +23,16 @@ const KEY: &str = "00112233445566778899AABBCCDDEEFF";
 const LINK_KEY: &str = "603DEB1015CA71BE2B73AEF0857D77811F352C073B6108D72D9810A30914DFF4";
 
 /// A connector as the configuration builds it, with its own runtime.
-struct Out {
+pub(crate) struct Out {
     runtime: Runtime,
     connector: Arc<dyn Connector>,
-    link: Link,
+    pub(crate) link: Link,
     stop: CancellationToken,
 }
 
 impl Out {
     /// `keys`: further lines of the section.
-    fn new(address: SocketAddr, keys: &str, accounts: Snapshot) -> Self {
+    pub(crate) fn new(address: SocketAddr, keys: &str, accounts: Snapshot) -> Self {
         let text = format!(
             "[[connector]]\nname = \"out\"\nkind = \"dc09-relay\"\naddress = \"{address}\"\n{keys}"
         );
@@ -71,7 +71,7 @@ impl Out {
 
     /// As the engine does it: each account in order, a retry until it is settled. Gives the
     /// events that were refused.
-    fn all(&self, deliveries: &[Delivery]) -> Vec<(u64, String)> {
+    pub(crate) fn all(&self, deliveries: &[Delivery]) -> Vec<(u64, String)> {
         let mut accounts: BTreeMap<Option<String>, Vec<Delivery>> = BTreeMap::new();
         for delivery in deliveries {
             let account = delivery.event.account.clone();
@@ -119,7 +119,7 @@ impl Drop for Out {
     }
 }
 
-fn deliveries(events: &[Value]) -> Vec<Delivery> {
+pub(crate) fn deliveries(events: &[Value]) -> Vec<Delivery> {
     let mut all: Vec<Delivery> = events
         .iter()
         .map(|event| {
@@ -138,7 +138,7 @@ fn deliveries(events: &[Value]) -> Vec<Delivery> {
 }
 
 /// Events that larm really received, one for each account of the list with this payload.
-fn received(frames: &[Vec<u8>], accounts: &str) -> (tempfile::TempDir, Vec<Value>) {
+pub(crate) fn received(frames: &[Vec<u8>], accounts: &str) -> (tempfile::TempDir, Vec<Value>) {
     let room = tempfile::tempdir().unwrap();
     let data = room.path().join("from");
     import_accounts(&data, accounts);
@@ -162,7 +162,7 @@ fn snapshot(data: &Path) -> Snapshot {
     register.snapshot(&Defaults::default()).unwrap()
 }
 
-fn clear(id: &str, head: &str, content: &str) -> Vec<u8> {
+pub(crate) fn clear(id: &str, head: &str, content: &str) -> Vec<u8> {
     frame(format!("\"{id}\"{head}[{content}").as_bytes())
 }
 
@@ -249,7 +249,7 @@ fn essence(event: &Value, timed: bool) -> Value {
 }
 
 /// Of both ends, sorted alike.
-fn assert_same(sent: &[Value], arrived: &[Value], what: &str) {
+pub(crate) fn assert_same(sent: &[Value], arrived: &[Value], what: &str) {
     let name = |event: &Value| essence(event, false).to_string();
     let sorted = |events: &[Value]| {
         let mut events = events.to_vec();

@@ -78,6 +78,15 @@ fn one(status: &ConnectorStatus, offline: bool) -> String {
             status.unrouted
         ),
     );
+    if status.unconverted > 0 {
+        line(
+            "as it came",
+            &format!(
+                "{} without a counterpart in the form that is set",
+                status.unconverted
+            ),
+        );
+    }
     if status.lost > 0 {
         line(
             "lost",

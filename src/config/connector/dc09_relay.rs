@@ -21,6 +21,18 @@ words! {
 }
 
 words! {
+    /// Which scheme events go on in.
+    RelayFormat {
+        /// Each in the one that it came in.
+        AsReceived = "as_received",
+        /// SIA (`SIA-DCS`), where Contact ID has a counterpart there.
+        Sia = "sia",
+        /// Contact ID (`ADM-CID`), where SIA has a counterpart there.
+        ContactId = "contact_id",
+    }
+}
+
+words! {
     /// What follows when the other receiver says that it cannot handle an event.
     WhenDeclined {
         /// The event goes to the dead letters.
@@ -47,6 +59,8 @@ pub struct Dc09Relay {
     pub receiver: String,
     /// larm's line prefix on the link; empty: as each event came.
     pub line: String,
+    /// Which scheme events go on in.
+    pub format: RelayFormat,
     /// How the checksum is written.
     pub crc: Checksum,
     /// Clear messages carry their time of sending, too.
@@ -88,6 +102,7 @@ impl Default for Dc09Relay {
             key_file: None,
             receiver: String::new(),
             line: String::new(),
+            format: RelayFormat::AsReceived,
             crc: Checksum::Ascii,
             timestamp: true,
             time_past: Duration::from_secs(30),
@@ -158,6 +173,15 @@ pub(super) const KEYS: &[Key] = &[
         takes: Takes::Text { max: 6 },
         default: "",
         what: "Line prefix of the link, hex digits. Without it each event's own, or 0.",
+        reload: true,
+    },
+    Key {
+        name: "format",
+        takes: Takes::Word(RelayFormat::WORDS),
+        default: "\"as_received\"",
+        what: "Which scheme goes on: each event's own, or only SIA (`SIA-DCS`), or only Contact ID \
+               (`ADM-CID`). What has no counterpart in the other one goes on as it came, and is \
+               counted.",
         reload: true,
     },
     Key {
@@ -305,6 +329,7 @@ impl Dc09Relay {
         table.path_option("key_file", &mut found.key_file);
         table.text("receiver", &mut found.receiver);
         table.text("line", &mut found.line);
+        table.word("format", RelayFormat::from_word, &mut found.format);
         table.word("crc", Checksum::from_word, &mut found.crc);
         table.flag("timestamp", &mut found.timestamp);
         table.duration("time_past", &mut found.time_past);
@@ -342,6 +367,7 @@ impl Dc09Relay {
                 .and_then(|path| filled(&path.to_string_lossy())),
             "receiver" => filled(&self.receiver),
             "line" => filled(&self.line),
+            "format" => Some(quote(self.format.as_str())),
             "crc" => Some(quote(self.crc.as_str())),
             "timestamp" => Some(self.timestamp.to_string()),
             "time_past" => time(self.time_past),

@@ -28,7 +28,7 @@ use super::words::words;
 
 pub use ademco_685::{Ademco685, WideAccounts};
 pub use automation::{Automation, LateReceipts, ReceiptWords, SecondClient};
-pub use dc09_relay::{Checksum, Dc09Relay, WhenDeclined};
+pub use dc09_relay::{Checksum, Dc09Relay, RelayFormat, WhenDeclined};
 pub use jsonl::{Jsonl, Target};
 pub use kafka::{Kafka, Mechanism};
 pub use kinds::{KINDS, Kind, KindConfig};

@@ -402,6 +402,7 @@ impl Core {
             self.state.clone()
         };
         figures.link = self.link.state();
+        figures.unconverted = self.link.unconverted_count();
         figures.published = self.published.position();
         figures.reached = self.reached;
         figures.cursor = self.done.low();

@@ -58,6 +58,8 @@ pub struct Status {
     pub held: u64,
     /// Events that the route does not pass.
     pub unrouted: u64,
+    /// Delivered events that went on as they came, since the form that is set has nothing for them.
+    pub unconverted: u64,
     /// Events that are no longer in the journal and could not be delivered.
     pub lost: u64,
     /// Entries of the dead-letter list.

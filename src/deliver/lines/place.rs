@@ -1,7 +1,7 @@
 //! Code, area and number of an event, in the words of one of the two schemes.
 //!
 //! An event keeps its own code where it came in that scheme, and gets the nearest one otherwise.
-use larm_event::{AddressKind, Event, Scheme, classify_cid, classify_sia};
+use larm_event::{AddressKind, Code, Event, Kind, Scheme, classify_cid, classify_sia};
 
 use super::convert;
 use super::loss::{Loss, Losses};
@@ -40,7 +40,15 @@ pub struct AsSia {
 }
 
 impl AsCid {
-    /// Reads an event.
+    /// The same as [`AsCid::of`]; `None` where the code is in no table of counterparts, and would
+    /// be a guess.
+    #[must_use]
+    pub fn by_table(event: &Event, losses: &mut Losses) -> Option<Self> {
+        let known = own_cid(event).is_some() || cid_row(event).is_some();
+        known.then(|| Self::of(event, losses))
+    }
+
+    /// Reads an event; a code without a counterpart goes by kind and category.
     #[must_use]
     pub fn of(event: &Event, losses: &mut Losses) -> Self {
         let (qualifier, code) = cid_code(event, losses);
@@ -57,21 +65,45 @@ impl AsCid {
 }
 
 fn cid_code(event: &Event, losses: &mut Losses) -> (Qualifier, String) {
-    let code = event.code.as_ref();
-    if let Some(code) = code.filter(|code| code.scheme == Scheme::Cid && is_cid(&code.code)) {
-        let digit = code.qualifier.as_deref().and_then(|sent| sent.parse().ok());
-        return (Qualifier::from_digit(digit.unwrap_or(1)), code.code.clone());
+    if let Some(code) = own_cid(event) {
+        return (sent_qualifier(code), code.code.clone());
     }
     losses.note(Loss::Code);
-    let sia = code.filter(|code| code.scheme == Scheme::Sia);
-    let row = sia.and_then(|code| convert::to_cid(&code.code));
-    let cid = row.unwrap_or_else(|| convert::cid_of(event.kind, event.category));
-    let old = sia.is_some_and(|code| code.qualifier.as_deref() == Some("O"));
+    let cid = cid_row(event).unwrap_or_else(|| convert::cid_of(event.kind, event.category));
+    let old = event
+        .code
+        .as_ref()
+        .is_some_and(|code| code.scheme == Scheme::Sia && code.qualifier.as_deref() == Some("O"));
     let qualifier = match cid.qualifier {
-        Qualifier::Event if old => Qualifier::Previous,
+        Qualifier::Event if old && lasts(cid.code) => Qualifier::Previous,
         as_in_table => as_in_table,
     };
     (qualifier, cid.code.to_owned())
+}
+
+fn own_cid(event: &Event) -> Option<&Code> {
+    let code = event.code.as_ref()?;
+    (code.scheme == Scheme::Cid && is_cid(&code.code)).then_some(code)
+}
+
+/// The counterpart of a SIA code. Measured values (`E`) have code letters of their own, which mean
+/// something else elsewhere.
+fn cid_row(event: &Event) -> Option<convert::Cid> {
+    let code = event.code.as_ref()?;
+    let data = code.scheme == Scheme::Sia && code.qualifier.as_deref() != Some("E");
+    data.then(|| convert::to_cid(&code.code)).flatten()
+}
+
+fn sent_qualifier(code: &Code) -> Qualifier {
+    let digit = code.qualifier.as_deref().and_then(|sent| sent.parse().ok());
+    Qualifier::from_digit(digit.unwrap_or(1))
+}
+
+/// Whether "still there" means the same thing as "new" for a Contact ID code: an arming code would
+/// become a report of the state.
+fn lasts(code: &str) -> bool {
+    let kind = |qualifier: Qualifier| classify_cid(code, qualifier.digit()).kind;
+    kind(Qualifier::Previous) == kind(Qualifier::Event)
 }
 
 fn is_cid(code: &str) -> bool {
@@ -104,7 +136,15 @@ pub(super) fn field(sent: Option<&str>, len: usize, loss: Loss, losses: &mut Los
 }
 
 impl AsSia {
-    /// Reads an event.
+    /// The same as [`AsSia::of`]; `None` where the code is in no table of counterparts, or stands
+    /// there for nothing in particular.
+    #[must_use]
+    pub fn by_table(event: &Event, losses: &mut Losses) -> Option<Self> {
+        let known = own_sia(event).is_some() || sia_row(event).is_some_and(|(_, row)| row != "UX");
+        known.then(|| Self::of(event, losses))
+    }
+
+    /// Reads an event; a code without a counterpart goes by kind and category.
     #[must_use]
     pub fn of(event: &Event, losses: &mut Losses) -> Self {
         let (old, code) = sia_code(event, losses);
@@ -133,17 +173,52 @@ impl AsSia {
 }
 
 fn sia_code(event: &Event, losses: &mut Losses) -> (bool, String) {
-    let code = event.code.as_ref();
-    if let Some(code) = code.filter(|code| code.scheme == Scheme::Sia && is_sia(&code.code)) {
+    if let Some(code) = own_sia(event) {
         return (code.qualifier.as_deref() == Some("O"), code.code.clone());
     }
     losses.note(Loss::Code);
-    let cid = code.filter(|code| code.scheme == Scheme::Cid);
-    let digit = cid.and_then(|code| code.qualifier.as_deref()?.parse().ok());
-    let qualifier = Qualifier::from_digit(digit.unwrap_or(1));
-    let row = cid.and_then(|code| convert::to_sia(&code.code, qualifier));
-    let sia = row.unwrap_or_else(|| convert::sia_of(event.kind, event.category));
-    (qualifier == Qualifier::Previous, sia.to_owned())
+    if let Some((old, row)) = sia_row(event) {
+        return (old, row.to_owned());
+    }
+    let old = event.code.as_ref().is_some_and(|code| {
+        code.scheme == Scheme::Cid && sent_qualifier(code) == Qualifier::Previous
+    });
+    (old, convert::sia_of(event.kind, event.category).to_owned())
+}
+
+fn own_sia(event: &Event) -> Option<&Code> {
+    let code = event.code.as_ref()?;
+    (code.scheme == Scheme::Sia && is_sia(&code.code)).then_some(code)
+}
+
+/// The counterpart of a Contact ID code, and whether it was reported before.
+fn sia_row(event: &Event) -> Option<(bool, &'static str)> {
+    let code = event.code.as_ref()?;
+    if code.scheme != Scheme::Cid {
+        return None;
+    }
+    let sent = sent_qualifier(code);
+    if sent == Qualifier::Previous && !lasts(&code.code) {
+        return None;
+    }
+    let row = convert::to_sia(&code.code, as_meant(event, code, sent))?;
+    Some((sent == Qualifier::Previous, row))
+}
+
+/// Some panels report arming the other way round; the record's kind knows.
+fn as_meant(event: &Event, code: &Code, sent: Qualifier) -> Qualifier {
+    let kind = |qualifier: Qualifier| classify_cid(&code.code, qualifier.digit()).kind;
+    let other = match sent {
+        Qualifier::Event => Qualifier::Restore,
+        Qualifier::Restore => Qualifier::Event,
+        Qualifier::Previous => return sent,
+    };
+    let arming = matches!(event.kind, Kind::Open | Kind::Close);
+    if arming && kind(sent) != event.kind && kind(other) == event.kind {
+        other
+    } else {
+        sent
+    }
 }
 
 fn is_sia(code: &str) -> bool {

@@ -59,6 +59,9 @@ pub struct ConnectorStatus {
     pub held: u64,
     /// Events that the route does not pass.
     pub unrouted: u64,
+    /// Delivered events that went on as they came, since the form that is set has nothing for them.
+    #[serde(default)]
+    pub unconverted: u64,
     /// Events that are no longer in the journal and could not be delivered.
     pub lost: u64,
     /// Entries of the dead-letter list.
@@ -168,6 +171,7 @@ impl ConnectorStatus {
             skipped: engine.skipped,
             held: engine.held,
             unrouted: engine.unrouted,
+            unconverted: engine.unconverted,
             lost: engine.lost,
             dead_letters: engine.dead_letters,
             last_error: engine.last_error.as_deref().map(str::to_owned),
@@ -225,6 +229,7 @@ fn print_one(out: &mut String, name: &str, status: &ConnectorStatus) {
     line("skipped_total", status.skipped.into());
     line("held_total", status.held.into());
     line("unrouted_total", status.unrouted.into());
+    line("unconverted_total", status.unconverted.into());
     line("lost_total", status.lost.into());
     line("dead_letters", status.dead_letters.into());
 }

@@ -53,6 +53,8 @@ pub struct Sent {
     pub head: Head,
     /// Only an encrypted acknowledgement counts.
     pub encrypted: bool,
+    /// The event has no counterpart in the scheme that the receiver is to get: it is as it came.
+    pub unconverted: bool,
 }
 
 /// What identifies a message on its link.

@@ -175,9 +175,15 @@ impl Relay {
             Ok(sent) => sent,
             Err(unfit) => return Attempt::Settled(Verdict::Refused { why: unfit.0 }),
         };
-        let encrypted = sent.encrypted;
+        let (encrypted, unconverted) = (sent.encrypted, sent.unconverted);
         match self.lanes.exchange(sent).await {
-            Ok(answer) => self.judged(&answer, encrypted, corrected),
+            Ok(answer) => {
+                let attempt = self.judged(&answer, encrypted, corrected);
+                if unconverted && matches!(attempt, Attempt::Settled(Verdict::Delivered)) {
+                    self.context.link.unconverted();
+                }
+                attempt
+            }
             Err(failure) => Attempt::Failed(failure),
         }
     }

@@ -2,7 +2,11 @@
 //!
 //! What goes on is what came: the message id and the bytes of the data, opened with the keys that
 //! the account has now. Where the frame cannot be opened any more, because its key is gone, the
-//! content is written again from the record.
+//! content is written again from the record. Where the other receiver is to get one scheme only,
+//! events of the other one are written in it, if their code has a counterpart there.
+mod content;
+mod convert;
+
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -10,22 +14,20 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use larm_carrier::Key;
-use larm_dc09::cid::{CidEvent, CidQualifier};
 use larm_dc09::frame::{self, CrcForm, is_filler};
-use larm_dc09::onward::{self, Opened};
-use larm_dc09::sia::{Modifier, Modifiers, Qualifier, SiaEvent, Value};
-use larm_dc09::{Outgoing, Reply, read_answer};
-use larm_event::{Event, Scheme, SuspectReason, Timestamp};
-use larm_wire::stamp;
+use larm_dc09::{Outgoing, Reply, onward, read_answer};
+use larm_event::{Event, SuspectReason};
 use zeroize::Zeroizing;
 
 use crate::accounts::Snapshot;
-use crate::config::connector::{Checksum, Dc09Relay};
+use crate::config::connector::{Checksum, Dc09Relay, RelayFormat};
 use crate::deliver::BuildError;
 use crate::deliver::connectors::relay::{
     Answer, Compose, Envelope, Head, Look, Protocol, Says, Sent, Unfit,
 };
 use crate::entropy;
+use content::Content;
+use convert::Wanted;
 
 /// Makes links to other receivers.
 pub struct Onward {
@@ -66,6 +68,7 @@ impl Protocol for Onward {
             line: part("line", &settings.line)?,
             binary_crc: settings.crc == Checksum::Binary,
             with_stamp: settings.timestamp,
+            format: settings.format,
         }))
     }
 }
@@ -101,6 +104,8 @@ struct Link {
     binary_crc: bool,
     /// Clear messages carry their time of sending, too.
     with_stamp: bool,
+    /// Which scheme goes on.
+    format: RelayFormat,
 }
 
 impl Compose for Link {
@@ -115,7 +120,9 @@ impl Compose for Link {
             .or(frame.line);
         frame.data = content.data;
         frame.extended = content.extended;
-        self.sent(&frame)
+        let mut sent = self.sent(&frame)?;
+        sent.unconverted = content.unconverted;
+        Ok(sent)
     }
 
     fn link_test(&self, envelope: &Envelope<'_>) -> Result<Sent, Unfit> {
@@ -163,13 +170,6 @@ impl Compose for Link {
     }
 }
 
-/// What stands inside the frame.
-struct Content {
-    id: String,
-    data: Vec<u8>,
-    extended: Vec<(char, Vec<u8>)>,
-}
-
 impl Link {
     fn frame(&self, id: &str, envelope: &Envelope<'_>) -> Outgoing {
         let mut frame = Outgoing::new(id, envelope.sequence, envelope.account);
@@ -195,6 +195,7 @@ impl Link {
                 account: frame.account.clone(),
             },
             encrypted: self.key.is_some(),
+            unconverted: false,
         })
     }
 
@@ -213,173 +214,35 @@ impl Link {
         }
         let (index, of) = event.part.map_or((1, 1), |part| (part.index, part.of));
         let opened = onward::open(&event.raw.0, self.accounts.load().as_ref());
-        let as_sent = opened
-            .and_then(|opened| opened.part(index, of).map(|payload| (opened, payload)))
-            .map(|(opened, payload)| as_sent(opened, &payload, envelope));
-        let mut content = match as_sent {
-            Some(content) => content,
-            None => again(event, envelope)?,
+        let wanted = convert::convert(event, self.format);
+        let mut content = match (wanted, opened) {
+            (Wanted::Converted(converted), opened) => {
+                let mut content = content::again(&converted.event, envelope)?;
+                if let Some(opened) = opened {
+                    content.extended = opened.extended;
+                }
+                converted.beside(&mut content.extended);
+                content
+            }
+            (wanted, opened) => {
+                let as_sent = opened
+                    .and_then(|opened| opened.part(index, of).map(|payload| (opened, payload)))
+                    .map(|(opened, payload)| content::as_sent(opened, &payload, envelope));
+                let mut content = match as_sent {
+                    Some(content) => content,
+                    None => content::again(event, envelope)?,
+                };
+                content.unconverted = matches!(wanted, Wanted::NoCounterpart);
+                content
+            }
         };
         if !envelope.extended {
             content.extended.clear();
         } else if let Some(at) = envelope.occurred_at
             && !content.extended.iter().any(|(letter, _)| *letter == 'H')
         {
-            content.extended.push(('H', happened(at)));
+            content.extended.push(('H', content::happened(at)));
         }
         Ok(content)
     }
-}
-
-/// The content as it was received, with the other receiver's account.
-fn as_sent(opened: Opened, payload: &[u8], envelope: &Envelope<'_>) -> Content {
-    let data = match &opened.account {
-        Some(_) => with_account(envelope, payload),
-        None if matches!(opened.id.as_str(), "SIA-DCS" | "ADM-CID") => {
-            with_account(envelope, payload)
-        }
-        None => payload.to_vec(),
-    };
-    Content {
-        id: opened.id,
-        data,
-        extended: opened.extended,
-    }
-}
-
-fn with_account(envelope: &Envelope<'_>, payload: &[u8]) -> Vec<u8> {
-    let account = envelope.data_account.unwrap_or(envelope.account);
-    [b"#", account.as_bytes(), b"|", payload].concat()
-}
-
-/// The value of an `H` block: time and date without the `_` of a time of sending.
-fn happened(at: Timestamp) -> Vec<u8> {
-    let text = stamp::format(at.as_millis());
-    text.get(1..).unwrap_or_default().to_vec()
-}
-
-/// The content written again from the record.
-fn again(event: &Event, envelope: &Envelope<'_>) -> Result<Content, Unfit> {
-    let code = event
-        .code
-        .as_ref()
-        .ok_or_else(|| Unfit("it has no code, and its frame cannot be opened".to_owned()))?;
-    let mut payload = Vec::new();
-    let id = match code.scheme {
-        Scheme::Sia => {
-            sia(event, &mut payload);
-            "SIA-DCS"
-        }
-        Scheme::Cid => {
-            cid(event, &mut payload)?;
-            "ADM-CID"
-        }
-        Scheme::Larm | Scheme::Other => {
-            return Err(Unfit(
-                "its code belongs to no scheme that the other receiver reads".to_owned(),
-            ));
-        }
-    };
-    let extended = event.extended.iter().filter_map(|block| {
-        let letter = block.id.chars().next().filter(char::is_ascii_uppercase)?;
-        let fits = !block.value.contains(['[', ']']);
-        fits.then(|| (letter, block.value.clone().into_bytes()))
-    });
-    Ok(Content {
-        id: id.to_owned(),
-        data: with_account(envelope, &payload),
-        extended: extended.collect(),
-    })
-}
-
-fn sia(event: &Event, payload: &mut Vec<u8>) {
-    let Some(code) = &event.code else { return };
-    let address = code.address.as_deref();
-    let mut modifiers: Vec<Modifier<'_>> = Vec::new();
-    for (name, value) in [
-        ("ri", &event.partition),
-        ("id", &event.user),
-        ("pi", &event.peripheral),
-    ] {
-        let value = value.as_deref().filter(|value| Some(*value) != address);
-        let named = event.modifiers.iter().any(|modifier| modifier.name == name);
-        if let Some(value) = value.filter(|_| !named) {
-            modifiers.push(Modifier {
-                name,
-                value,
-                text: None,
-            });
-        }
-    }
-    modifiers.extend(event.modifiers.iter().map(|modifier| Modifier {
-        name: &modifier.name,
-        value: &modifier.value,
-        text: modifier.text.as_deref().map(str::as_bytes),
-    }));
-    let text = event.text.as_deref().map(unmarked);
-    let value = event.value.as_ref().map(|value| Value {
-        number: &value.number,
-        unit: plain_unit(&value.unit),
-    });
-    SiaEvent {
-        qualifier: match code.qualifier.as_deref() {
-            Some("O") => Qualifier::Old,
-            Some("E") => Qualifier::Environment,
-            _ => Qualifier::New,
-        },
-        code: &code.code,
-        address,
-        value,
-        text: text.as_deref().map(str::as_bytes),
-        more_text: None,
-        modifiers: Modifiers::of(&modifiers),
-    }
-    .write(payload);
-}
-
-/// A text without the characters that end it in a frame.
-fn unmarked(text: &str) -> String {
-    text.replace(['^', '|', '[', ']'], " ")
-}
-
-/// The unit as DC-03 writes it.
-fn plain_unit(unit: &str) -> &str {
-    match unit {
-        "°C" => "C",
-        "°F" => "F",
-        "%" | "%RH" => "P",
-        "h" => "H",
-        "min" => "M",
-        "mA" => "MA",
-        "mV" => "MV",
-        "cm" => "Cm",
-        "cm/min" => "cM",
-        "m/min" => "mM",
-        "ft/min" => "FM",
-        "in" => "I",
-        "in/min" => "IM",
-        "kg" | "Kg" => "Kg",
-        as_sent => as_sent,
-    }
-}
-
-fn cid(event: &Event, payload: &mut Vec<u8>) -> Result<(), Unfit> {
-    let Some(code) = &event.code else {
-        return Ok(());
-    };
-    let qualifier = match code.qualifier.as_deref() {
-        Some("1") => CidQualifier::New,
-        Some("3") => CidQualifier::Restored,
-        Some("6") => CidQualifier::Still,
-        _ => return Err(Unfit("its Contact ID event has no qualifier".to_owned())),
-    };
-    CidEvent {
-        qualifier,
-        code: &code.code,
-        partition: event.partition.as_deref().unwrap_or("00"),
-        zone: code.address.as_deref().unwrap_or("000"),
-        deviations: larm_dc09::Deviations::NONE,
-    }
-    .write(payload);
-    Ok(())
 }
