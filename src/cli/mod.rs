@@ -22,6 +22,7 @@ mod man;
 mod send;
 mod serve;
 mod shadow;
+mod shadow_compare;
 
 /// Exit code for a configuration that cannot be used (`EX_CONFIG` of sysexits).
 pub const EXIT_BAD_CONFIG: u8 = 78;

@@ -1,4 +1,4 @@
-//! `larm shadow`: what a shadow found out about the receiver that it stands before.
+//! `larm shadow`: what a shadow, or a capture, tells about the receiver that larm is to replace.
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,7 +8,7 @@ use crate::shadow::{self, Group, Line, Summary};
 /// Arguments of `larm shadow`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "A shadow passes the traffic of an existing receiver through, answers nothing, and notes where\nlarm would have answered otherwise: see `[[shadow]]` in the configuration.\n\nExamples:\n  larm shadow report                 sums, and the differences by kind\n  larm shadow report --json          the same for programs\n  larm shadow report --all           every difference, one JSON object per line"
+    after_help = "A shadow passes the traffic of an existing receiver through, answers nothing, and notes where\nlarm would have answered otherwise: see `[[shadow]]` in the configuration.\n\nExamples:\n  larm shadow report                 sums, and the differences by kind\n  larm shadow report --json          the same for programs\n  larm shadow report --all           every difference, one JSON object per line\n  larm shadow compare --capture old.pcap --receiver 3061 --data DIR\n                                     the same from a capture of its traffic"
 )]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -30,33 +30,53 @@ enum Command {
             env = "LARM_DATA"
         )]
         data: PathBuf,
-        /// Print one JSON object per shadow.
-        #[arg(long)]
-        json: bool,
-        /// Print every difference as one JSON object per line.
-        #[arg(long, conflicts_with = "json")]
-        all: bool,
+        #[command(flatten)]
+        show: Show,
     },
+    /// Compare the answers of an existing receiver in a capture with those that larm would give.
+    #[command(
+        after_help = "Nothing is journaled. The report is printed as by `larm shadow report`, what was left out on\nstandard error. Times are judged by the clock of the capture.\n\nExit code 0: nothing differs. 3: something does. 1: the capture cannot be read, or not to its end."
+    )]
+    Compare(super::shadow_compare::Args),
+}
+
+/// How a report is printed.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(super) struct Show {
+    /// Print one JSON object per shadow.
+    #[arg(long)]
+    json: bool,
+    /// Print every difference as one JSON object per line.
+    #[arg(long, conflicts_with = "json")]
+    all: bool,
 }
 
 /// Exit code where something differs.
 const EXIT_DIFFERENT: u8 = 3;
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let Command::Report { data, json, all } = &args.command;
+    let (data, show) = match &args.command {
+        Command::Report { data, show } => (data, show),
+        Command::Compare(args) => return super::shadow_compare::run(args),
+    };
     if !shadow::directory(data).is_dir() {
         anyhow::bail!(
             "there is no report in {}: point --data at a data directory of a `larm serve` with a [[shadow]]",
             data.display()
         );
     }
+    print(data, *show)
+}
+
+/// Prints the reports in a data directory; the exit code tells whether something differs.
+pub(super) fn print(data: &Path, show: Show) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout().lock();
-    let different = if *all {
+    let different = if show.all {
         print_all(data, &mut out)?
     } else {
         let summaries = shadow::summarise(data)?;
         for summary in &summaries {
-            if *json {
+            if show.json {
                 writeln!(out, "{}", serde_json::to_string(summary)?)?;
             } else {
                 out.write_all(in_words(summary).as_bytes())?;

@@ -6,10 +6,13 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use larm_carrier::{Mode, Session};
+use larm_carrier::{Accounts, Mode, Moment, Request, Session};
 
 use super::{Gateway, ServeError};
 use crate::config::{self, Config, ListenUrl, Transport};
+use crate::conn::Notice;
+use crate::intake::{Intake, Origin};
+use crate::metrics::ShadowCount;
 use crate::registry::{self, Protocol, WithSession};
 use crate::shadow::{self, Pieces, Proxy, Tap, Watch, Watcher, WatcherParts};
 
@@ -153,8 +156,42 @@ fn settings_of(
     }
 }
 
+/// The gateway behind a watcher.
+struct Behind {
+    intake: Arc<Intake>,
+    notice: Arc<Notice>,
+    tap: Tap,
+}
+
+impl shadow::Behind for Behind {
+    fn accounts(&self) -> &dyn Accounts {
+        self.intake.as_ref()
+    }
+
+    fn holds_unknown(&self) -> bool {
+        self.intake.holds_unknown()
+    }
+
+    fn take<T>(&self, request: Request<'_, T>, origin: &Origin<'_>, now: Moment) {
+        // What comes back holds the ticket of an answer; dropped, it is silence.
+        drop(self.intake.take(request, origin, now));
+    }
+
+    fn count(&self, count: ShadowCount) {
+        self.intake.metrics().shadow(count);
+    }
+
+    fn difference(&self, shadow: &str, peer: SocketAddr, larm: &str, receiver: &str) {
+        self.notice.difference(shadow, peer, larm, receiver);
+    }
+
+    fn missed(&self) -> u64 {
+        self.tap.missed()
+    }
+}
+
 struct Make {
-    parts: WatcherParts,
+    parts: WatcherParts<Behind>,
 }
 
 impl WithSession for Make {
@@ -166,7 +203,12 @@ impl WithSession for Make {
 }
 
 impl Gateway {
-    fn watcher_parts(&self, own: &config::Shadow, protocol: Protocol, tap: Tap) -> WatcherParts {
+    fn watcher_parts(
+        &self,
+        own: &config::Shadow,
+        protocol: Protocol,
+        tap: Tap,
+    ) -> WatcherParts<Behind> {
         WatcherParts {
             name: own.name.as_str().into(),
             protocol,
@@ -176,11 +218,13 @@ impl Gateway {
             },
             answer_timeout: own.answer_timeout,
             flows_max: own.connections_max.saturating_mul(2),
-            intake: Arc::clone(&self.intake),
             clock: Arc::clone(&self.clock),
-            notice: Arc::clone(&self.notice),
             reports: shadow::directory(&self.data),
-            tap,
+            behind: Behind {
+                intake: Arc::clone(&self.intake),
+                notice: Arc::clone(&self.notice),
+                tap,
+            },
         }
     }
 }

@@ -13,6 +13,7 @@
 //!   watcher starts anew on that connection.
 //! - The watcher runs in another thread. When it panics, hangs or ends, bytes go on as before. So
 //!   they do when the gateway behind it has ended, or never started.
+mod capture;
 mod compare;
 mod proxy;
 mod report;
@@ -24,10 +25,11 @@ use std::time::Duration;
 
 use crate::config::Transport;
 
+pub use capture::{CaptureError, CaptureParts, Captured, End, ReceiverAt, compare_capture};
 pub use proxy::{Proxy, ProxyError};
 pub use report::{Difference, Group, Line, Summary, Sums, directory, read_reports, summarise};
 pub use tap::{Direction, Flow, Piece, Pieces, Tap, Tapped, Watch};
-pub use watcher::{Watcher, WatcherParts};
+pub use watcher::{Behind, Watcher, WatcherParts};
 
 /// One place between transmitters and a receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]

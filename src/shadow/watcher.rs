@@ -1,5 +1,5 @@
-//! Looks at the copies: reads both sides as larm would, journals the events as shadow, and holds
-//! the receiver's answers against larm's own.
+//! Looks at the copies: reads both sides as larm would, hands on the events as shadow, and holds the
+//! receiver's answers against larm's own.
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,15 +7,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use larm_carrier::{Delivery, FrameVerdict, Intent, Moment, Request, Session, Step};
+use larm_carrier::{Accounts, Delivery, FrameVerdict, Intent, Moment, Request, Session, Step};
 use larm_event::Transport;
 
 use super::compare::{Asked, Compared, Waiting};
 use super::report::{Difference, Sums, Writer};
-use super::tap::{Direction, Piece, Tap, Tapped, Watch};
+use super::tap::{Direction, Piece, Tapped, Watch};
 use crate::clock::Clock;
-use crate::conn::Notice;
-use crate::intake::{Intake, Origin};
+use crate::intake::Origin;
 use crate::metrics::ShadowCount;
 use crate::registry::{self, Protocol, ReplyLook, Word};
 
@@ -28,8 +27,29 @@ const ANSWER_LEN_MAX: usize = 16 * 1024;
 /// Ticks between two lines of sums.
 const SUMS_EVERY: u32 = 60;
 
+/// What stands behind a watcher: a gateway, or a register alone.
+pub trait Behind: Send + 'static {
+    /// Who sends, and under which keys.
+    fn accounts(&self) -> &dyn Accounts;
+
+    /// Frames of accounts that are not in the register are not acknowledged.
+    fn holds_unknown(&self) -> bool;
+
+    /// One request with its events.
+    fn take<T>(&self, request: Request<'_, T>, origin: &Origin<'_>, now: Moment);
+
+    /// One more comparison of this kind.
+    fn count(&self, count: ShadowCount);
+
+    /// One more difference, for the log.
+    fn difference(&self, shadow: &str, peer: SocketAddr, larm: &str, receiver: &str);
+
+    /// Pieces that nobody could look at.
+    fn missed(&self) -> u64;
+}
+
 /// What a watcher works with.
-pub struct WatcherParts {
+pub struct WatcherParts<B> {
     /// Name of the shadow.
     pub name: Arc<str>,
     /// What the transmitters speak.
@@ -40,21 +60,17 @@ pub struct WatcherParts {
     pub answer_timeout: Duration,
     /// Connections that are looked at; the one that was silent longest goes when there are more.
     pub flows_max: usize,
-    /// The way to the journal.
-    pub intake: Arc<Intake>,
     /// Both clocks.
     pub clock: Arc<dyn Clock>,
-    /// Limited log lines about peers.
-    pub notice: Arc<Notice>,
     /// Where the report goes.
     pub reports: PathBuf,
-    /// Where the copies come from, for its count of what was missed.
-    pub tap: Tap,
+    /// What stands behind it.
+    pub behind: B,
 }
 
 /// One watcher for all connections of a shadow.
-pub struct Watcher<S, M> {
-    parts: WatcherParts,
+pub struct Watcher<S, M, B> {
+    parts: WatcherParts<B>,
     make: M,
     flows: HashMap<u64, Flow<S>>,
     writer: Option<Writer>,
@@ -74,10 +90,10 @@ struct Flow<S> {
     last: Duration,
 }
 
-impl<S: Session, M: Fn() -> S + Send + 'static> Watcher<S, M> {
+impl<S: Session, M: Fn() -> S + Send + 'static, B: Behind> Watcher<S, M, B> {
     /// A watcher whose sessions come from `make`.
     #[must_use]
-    pub fn new(parts: WatcherParts, make: M) -> Self {
+    pub fn new(parts: WatcherParts<B>, make: M) -> Self {
         let writer = match Writer::open(&parts.reports, &parts.name) {
             Ok(writer) => Some(writer),
             Err(error) => {
@@ -158,11 +174,11 @@ impl<S: Session, M: Fn() -> S + Send + 'static> Watcher<S, M> {
             Transport::Tcp => (Delivery::Stream, usize::MAX),
             Transport::Udp => (Delivery::Datagram, FRAMES_PER_DATAGRAM_MAX),
         };
-        let intake = Arc::clone(&self.parts.intake);
         let mut used = 0;
         while frames > 0 {
             let rest = input.get(used..).unwrap_or_default();
-            match flow.session.receive(rest, delivery, now, intake.as_ref()) {
+            let accounts = self.parts.behind.accounts();
+            match flow.session.receive(rest, delivery, now, accounts) {
                 Step::More { consumed, .. } => return used + consumed,
                 Step::Skip { consumed, .. } => used += consumed.max(1),
                 Step::Request { consumed, request } => {
@@ -197,12 +213,11 @@ impl<S: Session, M: Fn() -> S + Send + 'static> Watcher<S, M> {
             role: None,
             shadow: true,
         };
-        // What comes back holds the ticket of an answer; dropped, it is silence.
-        drop(self.parts.intake.take(request, &origin, now));
+        self.parts.behind.take(request, &origin, now);
     }
 
     fn asked(&self, request: &Request<'_, S::Ticket>, now: Moment) -> Asked {
-        let held = !request.known && self.parts.intake.holds_unknown();
+        let held = !request.known && self.parts.behind.holds_unknown();
         let ours = match request.intent {
             _ if held => Word::None,
             Intent::Accept => Word::Ack,
@@ -245,7 +260,7 @@ impl<S: Session, M: Fn() -> S + Send + 'static> Watcher<S, M> {
         let mut used = 0;
         loop {
             let rest = input.get(used..).unwrap_or_default();
-            let accounts = self.parts.intake.as_ref();
+            let accounts = self.parts.behind.accounts();
             match registry::look_at_reply(self.parts.protocol, rest, whole, accounts) {
                 ReplyLook::More => break,
                 ReplyLook::Skip(len) => used += len.max(1),
@@ -276,7 +291,7 @@ impl<S: Session, M: Fn() -> S + Send + 'static> Watcher<S, M> {
         self.count(ShadowCount::Different);
         let (ours, theirs) = (compared.asked.ours.as_str(), compared.theirs.as_str());
         self.parts
-            .notice
+            .behind
             .difference(&self.parts.name, peer, ours, theirs);
         let Compared {
             asked, form, took, ..
@@ -311,7 +326,7 @@ impl<S: Session, M: Fn() -> S + Send + 'static> Watcher<S, M> {
     }
 
     fn tell_sums(&mut self) {
-        self.sums.missed = self.parts.tap.missed();
+        self.sums.missed = self.parts.behind.missed();
         if self.sums != self.told {
             self.told = self.sums.clone();
             let sums = self.sums.clone();
@@ -320,11 +335,11 @@ impl<S: Session, M: Fn() -> S + Send + 'static> Watcher<S, M> {
     }
 
     fn count(&self, count: ShadowCount) {
-        self.parts.intake.metrics().shadow(count);
+        self.parts.behind.count(count);
     }
 }
 
-impl<S: Session, M: Fn() -> S + Send + 'static> Watch for Watcher<S, M> {
+impl<S: Session, M: Fn() -> S + Send + 'static, B: Behind> Watch for Watcher<S, M, B> {
     /// A panic costs the connection that it happened on, no more.
     fn saw(&mut self, tapped: Tapped) {
         let number = tapped.flow;

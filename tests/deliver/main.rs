@@ -50,6 +50,7 @@ mod relay_formats;
 mod scripted;
 mod servers;
 mod shadow;
+mod shadow_capture;
 mod surgard;
 mod tls;
 mod waiting_for_delivery;

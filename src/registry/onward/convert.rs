@@ -87,8 +87,12 @@ fn to_cid(event: &Event, losses: &mut Losses) -> Option<Converted> {
 fn to_sia(event: &Event, losses: &mut Losses) -> Option<Converted> {
     let sia = AsSia::by_table(event, losses)?;
     let meaning = classify_sia(&sia.code);
-    let some =
-        |number: Option<String>| number.filter(|number| number.bytes().any(|digit| digit != b'0'));
+    // Zeros stand for none, and SIA knows no other digits.
+    let known = |digit: u8| matches!(digit, b'0'..=b'9' | b'A'..=b'F');
+    let some = |number: Option<String>| {
+        number
+            .filter(|number| number.bytes().all(known) && number.bytes().any(|digit| digit != b'0'))
+    };
     let converted = Event {
         code: Some(Code {
             scheme: Scheme::Sia,
