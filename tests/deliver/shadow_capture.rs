@@ -17,6 +17,8 @@ struct Capture {
     bytes: Vec<u8>,
     sequences: [u32; 2],
     packets: u32,
+    /// Added to its clock, in seconds.
+    late: u32,
 }
 
 impl Capture {
@@ -30,6 +32,7 @@ impl Capture {
             bytes,
             sequences: [1_000, 9_000],
             packets: 0,
+            late: 0,
         }
     }
 
@@ -51,7 +54,7 @@ impl Capture {
         let len = u32::try_from(packet.len()).unwrap();
         self.sequences[side] += u32::try_from(payload.len()).unwrap();
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let second = u32::try_from(now.unwrap().as_secs()).unwrap() + self.packets / 10;
+        let second = u32::try_from(now.unwrap().as_secs()).unwrap() + self.packets / 10 + self.late;
         self.packets += 1;
         for word in [second, 0, len, len] {
             self.bytes.extend(word.to_le_bytes());
@@ -104,10 +107,8 @@ fn the_answers_of_a_receiver_in_a_capture_are_compared() {
     let pad = 32 - content.len() % 16;
     let plain = ["x".repeat(pad).as_bytes(), content.as_bytes()].concat();
     let cipher = hex(&encrypt(&unhex(KEY), &plain));
-    capture.exchange(
-        &receiver,
-        &frame(format!("\"*SIA-DCS\"0006L0#2001[{cipher}").as_bytes()),
-    );
+    let sealed = frame(format!("\"*SIA-DCS\"0006L0#2001[{cipher}").as_bytes());
+    capture.exchange(&receiver, &sealed);
     let file = room.path().join("old.pcap");
     std::fs::write(&file, &capture.bytes).unwrap();
 
@@ -130,6 +131,17 @@ fn the_answers_of_a_receiver_in_a_capture_are_compared() {
         (Some(3), &6.into(), &5.into())
     );
     assert_eq!(report["kinds"][0]["larm"], "none");
+
+    // The same frame an hour later by the capture's clock is an old one.
+    let mut late = Capture::new();
+    late.late = 3_600;
+    late.packet(true, &sealed);
+    late.packet(false, &frame(b"\"ACK\"0006L0#2001[]"));
+    let other = room.path().join("late.pcap");
+    std::fs::write(&other, &late.bytes).unwrap();
+    let (code, report, _) = compare(&other, &["--data", data]);
+    assert_eq!(code, Some(3));
+    assert!(report.contains("larm nak, receiver ack"), "{report}");
 
     // A receiver that declines what larm takes, and a file that is cut.
     capture.packet(true, &sia(7, "1234", "BA01"));
