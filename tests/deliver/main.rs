@@ -8,6 +8,7 @@
 )]
 
 mod ademco_685;
+mod broker;
 mod case_system;
 mod certificates;
 mod driver;
@@ -43,8 +44,10 @@ mod looked_after;
 mod mqtt;
 mod nats;
 mod pace;
+#[path = "../gateway/peer.rs"]
 mod peer;
 mod postgresql;
+mod receiver;
 mod relay;
 mod relay_formats;
 mod scripted;

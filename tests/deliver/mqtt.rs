@@ -1,17 +1,16 @@
 //! MQTT 5: a real broker, and a subscriber that nobody here wrote.
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::time::Duration;
 
 use larm::deliver::{LinkState, Verdict};
 use larm_event::Kind;
 use serde_json::Value;
 
+use crate::broker::Broker;
 use crate::certificates::Authority;
 use crate::driver::{
     self, Built, backlog, build, build_in, delivery, down, drive, drive_counting, event, once,
@@ -19,90 +18,12 @@ use crate::driver::{
 };
 use crate::lines::Program;
 
-/// The broker, with its files.
-struct Broker {
-    room: tempfile::TempDir,
-    port: u16,
-    process: Option<Child>,
-}
-
+/// What these tests ask of a broker.
 impl Broker {
-    /// A broker that keeps sessions and retained messages over an orderly end.
-    fn start(settings: &str) -> Self {
-        let mut broker = Self::prepared(settings);
-        broker.run();
-        broker
-    }
-
-    /// The same, not yet running.
-    fn prepared(settings: &str) -> Self {
-        let room = tempfile::tempdir().expect("a directory");
-        // Bound, then given back.
-        let port = TcpListener::bind("127.0.0.1:0")
-            .and_then(|one| one.local_addr())
-            .expect("a port")
-            .port();
-        let mut text = format!(
-            "listener {port} 127.0.0.1\npersistence true\npersistence_location {}/\nmax_queued_messages 1000000\n{settings}\n",
-            room.path().display()
-        );
-        if !settings.contains("allow_anonymous") {
-            text.push_str("allow_anonymous true\n");
-        }
-        // As root it would become another user, who cannot read the directory.
-        let superuser = Command::new("id")
-            .arg("-u")
-            .output()
-            .expect("id")
-            .stdout
-            .starts_with(b"0\n");
-        if superuser {
-            text.push_str("user root\n");
-        }
-        std::fs::write(room.path().join("broker.conf"), text).expect("a writable directory");
-        Self {
-            room,
-            port,
-            process: None,
-        }
-    }
-
-    fn run(&mut self) {
-        let path = std::env::var("PATH").unwrap_or_default();
-        let child = Command::new("mosquitto")
-            .env("PATH", format!("{path}:/usr/sbin:/sbin"))
-            .arg("-c")
-            .arg(self.room.path().join("broker.conf"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the package `mosquitto`: tests/run --install-only");
-        self.process = Some(child);
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    /// Ends it, in good order or not.
-    fn stop(&mut self, signal: &str) {
-        if let Some(mut child) = self.process.take() {
-            let id = child.id().to_string();
-            Command::new("kill")
-                .args([signal, &id])
-                .status()
-                .expect("kill");
-            child.wait().expect("a child");
-        }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.room.path().join(name)
-    }
-
     fn section(&self, further: &str) -> String {
         format!(
             "[[connector]]\nname = \"out\"\nkind = \"mqtt\"\nurl = \"mqtt://127.0.0.1:{}\"\n{further}\n",
-            self.port
+            self.port()
         )
     }
 
@@ -110,80 +31,20 @@ impl Broker {
         build(&self.section(further)).expect("sound settings")
     }
 
-    /// A subscriber with a session of its own, which the broker keeps while it is away.
     fn subscriber(&self, topic: &str) -> Subscriber {
-        let mut command = Command::new("mosquitto_sub");
-        command.args([
-            "-V",
-            "mqttv5",
-            "-q",
-            "1",
-            "-c",
-            "-x",
-            "3600",
-            "-F",
-            "%j",
-            "-h",
-            "127.0.0.1",
-        ]);
-        command.args([
-            "-p",
-            &self.port.to_string(),
-            "-i",
-            "subscriber",
-            "-t",
-            topic,
-        ]);
-        command.args(["-t", "ready"]);
-        let program = Program::start(command.stderr(Stdio::null()));
-        self.publish("ready", "yes");
-        let mut subscriber = Subscriber {
-            program,
+        Subscriber {
+            program: self.subscribed(topic),
             got: Vec::new(),
-        };
-        subscriber.until("it is subscribed", |got| {
-            got.iter().any(|one| one["topic"] == "ready")
-        });
-        subscriber.got.clear();
-        subscriber
-    }
-
-    fn publish(&self, topic: &str, payload: &str) {
-        let mut command = Command::new("mosquitto_pub");
-        command.args([
-            "-V",
-            "mqttv5",
-            "-q",
-            "1",
-            "-r",
-            "-h",
-            "127.0.0.1",
-            "-p",
-            &self.port.to_string(),
-        ]);
-        let done = command.args(["-t", topic, "-m", payload]).status();
-        assert!(
-            done.expect("the package `mosquitto-clients`: tests/run --install-only")
-                .success()
-        );
+        }
     }
 
     /// The retained messages below a topic, by topic.
     fn retained(&self, topic: &str) -> BTreeMap<String, String> {
         let mut command = Command::new("mosquitto_sub");
-        command.args([
-            "-V",
-            "mqttv5",
-            "-W",
-            "1",
-            "--retained-only",
-            "-F",
-            "%j",
-            "-h",
-            "127.0.0.1",
-        ]);
-        command.args(["-p", &self.port.to_string(), "-t", topic]);
-        let output = command.output().expect("the package `mosquitto-clients`");
+        command.args(["-V", "mqttv5", "-W", "1", "--retained-only", "-F", "%j"]);
+        command.args(["-h", "127.0.0.1", "-p", &self.port().to_string()]);
+        let output = command.args(["-t", topic]).output();
+        let output = output.expect("the package `mosquitto-clients`");
         let lines = String::from_utf8_lossy(&output.stdout).into_owned();
         let read = |line| {
             let found: Value = serde_json::from_str(line).ok()?;
@@ -193,12 +54,6 @@ impl Broker {
             ))
         };
         lines.lines().filter_map(read).collect()
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        self.stop("-KILL");
     }
 }
 
@@ -357,7 +212,7 @@ async fn a_broker_that_confirms_nothing_is_left() {
         once(&out.connector, &delivery(1, "1000")).await,
         Verdict::Delivered
     );
-    let id = broker.process.as_ref().expect("it runs").id().to_string();
+    let id = broker.pid().to_string();
     let signal = |signal: &str| {
         Command::new("kill")
             .args([signal, &id])
@@ -654,7 +509,7 @@ async fn the_example_of_the_book_runs() {
     let broker = Broker::start("");
     let text = include_str!("../../docs/examples/connectors/mqtt.toml");
     let house = text.rsplit_once("[[connector]]").expect("two connectors").1;
-    let address = format!("mqtt://127.0.0.1:{}", broker.port);
+    let address = format!("mqtt://127.0.0.1:{}", broker.port());
     let house = format!("[[connector]]{house}").replace("mqtt://127.0.0.1", &address);
     let _home = broker.subscriber("house/#");
     let out = build(&house).expect("the example can be built");

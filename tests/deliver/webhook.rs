@@ -1,6 +1,5 @@
 //! Webhook: a receiver over TLS that checks every signature with a library that nobody here wrote.
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -14,75 +13,16 @@ use crate::driver::{
     Built, Outcome, backlog, build, delivery, down, drive, drive_counting, once, until,
     whole_and_in_order,
 };
-use crate::lines::Program;
+use crate::receiver::{Receiver, SECRET};
 
-const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const OTHER: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
-/// The receiver.
-struct Receiver {
-    program: Program,
-    port: u16,
-    got: Vec<Value>,
-}
-
+/// What these tests ask of a receiver.
 impl Receiver {
-    fn start(port: u16, leaf: &Leaf, client_ca: Option<&Authority>) -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let python = std::env::var_os("LARM_TEST_PYTHON")
-            .map_or_else(|| root.join("target/venv/bin/python"), PathBuf::from);
-        let mut command = Command::new(python);
-        command
-            .arg(root.join("tests/peers/webhook.py"))
-            .arg(port.to_string());
-        command.arg(&leaf.certificate).arg(&leaf.key).arg(SECRET);
-        if let Some(authority) = client_ca {
-            command.arg(authority.ca());
-        }
-        let program = Program::start(&mut command);
-        let listening = program.line();
-        let port = listening["listening"]
-            .as_u64()
-            .expect("a port")
-            .try_into()
-            .expect("a port");
-        Self {
-            program,
-            port,
-            got: Vec::new(),
-        }
-    }
-
-    /// An order, in force when this returns.
-    fn order(&mut self, order: &Value) {
-        self.program.order(order);
-        loop {
-            let line = self.program.line();
-            if line.get("ordered").is_some() {
-                return;
-            }
-            self.got.push(line);
-        }
-    }
-
     /// Kills it: the events that it took.
     fn kill(&mut self) -> Vec<(String, u64)> {
-        self.got.extend(self.program.kill());
+        self.end();
         self.taken()
-    }
-
-    /// Every request so far.
-    fn requests(&mut self) -> &[Value] {
-        self.got.extend(self.program.told());
-        &self.got
-    }
-
-    /// Waits until it has told of so many requests.
-    fn until(&mut self, requests: usize) -> &[Value] {
-        while self.got.len() < requests {
-            self.got.push(self.program.line());
-        }
-        self.requests()
     }
 
     /// Waits for the events of these positions, and for nothing else.
@@ -94,7 +34,7 @@ impl Receiver {
             seen.len()
         };
         while distinct(&self.taken()) < expected.len() {
-            self.got.push(self.program.line());
+            self.one_more();
         }
         whole_and_in_order(self.taken(), expected);
     }
@@ -184,7 +124,7 @@ async fn signed_events_arrive_whole_and_in_order_by_mutual_tls() {
         me.key.display(),
         token.display()
     );
-    let hook = room.hook(receiver.port, &further);
+    let hook = room.hook(receiver.port(), &further);
     let outcome = drive(&hook.connector, backlog(5, 10)).await;
     receiver.events(&everything(&outcome));
     assert_eq!(hook.link.state(), LinkState::Up);
@@ -205,7 +145,7 @@ async fn signed_events_arrive_whole_and_in_order_by_mutual_tls() {
 async fn a_receiver_that_comes_late_gets_everything() {
     let room = Room::new();
     // Found by binding, then given back.
-    let port = room.receiver().port;
+    let port = room.receiver().port();
     let hook = room.hook(port, "");
     let first = delivery(1, "1000");
     let said = why(once(&hook.connector, &first).await);
@@ -227,7 +167,7 @@ async fn a_receiver_that_is_killed_again_and_again_misses_nothing() {
         std::env::var("LARM_KILLS").map_or(3, |text| text.parse().expect("a number"));
     let room = Room::new();
     let mut receiver = room.receiver();
-    let port = receiver.port;
+    let port = receiver.port();
     let hook = room.hook(port, "");
     let (connector, count) = (hook.connector.clone(), Arc::new(AtomicUsize::new(0)));
     let counting = Arc::clone(&count);
@@ -251,7 +191,7 @@ async fn a_receiver_that_is_killed_again_and_again_misses_nothing() {
 async fn a_slow_receiver_is_waited_for_no_longer_than_told() {
     let room = Room::new();
     let mut receiver = room.receiver();
-    let hook = room.hook(receiver.port, "timeout = \"500ms\"");
+    let hook = room.hook(receiver.port(), "timeout = \"500ms\"");
     receiver.order(&json!({ "answer": 200, "delay": 1.5, "times": 1 }));
     let first = delivery(1, "1000");
     let said = why(once(&hook.connector, &first).await);
@@ -270,7 +210,7 @@ async fn one_refused_record_stops_nobody() {
     for mode in ["single", "batch"] {
         let room = Room::new();
         let mut receiver = room.receiver();
-        let hook = room.hook(receiver.port, &format!("mode = \"{mode}\""));
+        let hook = room.hook(receiver.port(), &format!("mode = \"{mode}\""));
         receiver.order(&json!({ "answer": 422, "subject": "bad" }));
         let mut events = backlog(2, 5);
         events.insert(4, delivery(100, "bad"));
@@ -300,7 +240,7 @@ async fn one_refused_record_stops_nobody() {
 async fn batches_keep_their_order_and_their_id() {
     let room = Room::new();
     let mut receiver = room.receiver();
-    let hook = room.hook(receiver.port, "mode = \"batch\"");
+    let hook = room.hook(receiver.port(), "mode = \"batch\"");
     assert_eq!(hook.connector.limits().batch_events, 100);
     receiver.order(&json!({ "answer": 503, "times": 1 }));
     let events = backlog(3, 4);
@@ -331,7 +271,7 @@ async fn the_wrong_certificate_gets_nothing() {
     let room = Room::new();
     let stranger = Authority::new();
     let mut receiver = Receiver::start(0, &stranger.server("receiver"), None);
-    let hook = room.hook(receiver.port, "");
+    let hook = room.hook(receiver.port(), "");
     let said = why(once(&hook.connector, &delivery(1, "1000")).await);
     assert!(said.contains("certificate"), "{said}");
     assert!(down(&hook.link).contains("certificate"));
@@ -343,13 +283,13 @@ async fn the_wrong_certificate_gets_nothing() {
         .server_named("elsewhere", "DNS:alarm.example.org");
     let mut receiver = Receiver::start(0, &elsewhere, None);
     let said = why(once(
-        &room.hook(receiver.port, "").connector,
+        &room.hook(receiver.port(), "").connector,
         &delivery(1, "1000"),
     )
     .await);
     assert!(said.contains("not valid for name"), "{said}");
     assert_eq!(receiver.requests(), [] as [Value; 0]);
-    let named = room.hook(receiver.port, "server_name = \"alarm.example.org\"");
+    let named = room.hook(receiver.port(), "server_name = \"alarm.example.org\"");
     assert_eq!(
         once(&named.connector, &delivery(1, "1000")).await,
         Verdict::Delivered
@@ -358,7 +298,7 @@ async fn the_wrong_certificate_gets_nothing() {
     // A receiver that wants to know who comes.
     let mut receiver = Receiver::start(0, &room.server, Some(&room.authority));
     why(once(
-        &room.hook(receiver.port, "").connector,
+        &room.hook(receiver.port(), "").connector,
         &delivery(1, "1000"),
     )
     .await);
@@ -369,7 +309,7 @@ async fn the_wrong_certificate_gets_nothing() {
 async fn a_wish_to_wait_holds_for_every_account() {
     let room = Room::new();
     let mut receiver = room.receiver();
-    let hook = room.hook(receiver.port, "");
+    let hook = room.hook(receiver.port(), "");
     let wish = json!({ "Retry-After": "2" });
     receiver.order(&json!({ "answer": 429, "times": 1, "headers": wish }));
     let after = |verdict| match verdict {
@@ -395,7 +335,7 @@ async fn a_wish_to_wait_holds_for_every_account() {
 async fn gone_stops_the_connector() {
     let room = Room::new();
     let mut receiver = room.receiver();
-    let hook = room.hook(receiver.port, "");
+    let hook = room.hook(receiver.port(), "");
     receiver.order(&json!({ "answer": 410 }));
     let halted = once(&hook.connector, &delivery(1, "1000")).await;
     assert_eq!(
@@ -415,7 +355,7 @@ async fn a_wrong_token_loses_nothing() {
         receiver.order(
             &json!({ "answer": status, "times": 1, "headers": { "Location": "/elsewhere" } }),
         );
-        let hook = room.hook(receiver.port, "");
+        let hook = room.hook(receiver.port(), "");
         let said = why(once(&hook.connector, &delivery(1, "1000")).await);
         assert!(
             said.contains(&format!("answered {status}: check")),
@@ -430,7 +370,7 @@ async fn a_wrong_token_loses_nothing() {
             .all(|request| request["path"] == "/alarms?c=7")
     );
     receiver.order(&json!({ "answer": 403, "times": 1 }));
-    let strict = room.hook(receiver.port, "on_denied = \"dead-letter\"");
+    let strict = room.hook(receiver.port(), "on_denied = \"dead-letter\"");
     let refused = once(&strict.connector, &delivery(1, "1000")).await;
     assert_eq!(
         refused,
@@ -444,7 +384,7 @@ async fn a_wrong_token_loses_nothing() {
 async fn a_secret_is_replaced_without_a_gap() {
     let room = Room::new();
     let mut receiver = room.receiver();
-    let hook = room.hook(receiver.port, "");
+    let hook = room.hook(receiver.port(), "");
     let stop = CancellationToken::new();
     let (connector, stopped) = (hook.connector.clone(), stop.clone());
     let attending = tokio::spawn(async move { connector.attend(stopped).await });
@@ -503,7 +443,7 @@ async fn a_backlog_arrives_by_batches() {
         std::env::var("LARM_BACKLOG").map_or(2_000, |text| text.parse().expect("a number"));
     let room = Room::new();
     let mut receiver = room.receiver();
-    let hook = room.hook(receiver.port, "mode = \"batch\"");
+    let hook = room.hook(receiver.port(), "mode = \"batch\"");
     let outcome = drive(&hook.connector, backlog(20, events / 20)).await;
     receiver.events(&everything(&outcome));
 }
@@ -542,7 +482,7 @@ async fn a_name_does_not_lead_into_the_private_network() {
     let receiver = room.receiver();
     // The machine's own name leads to a private or loopback address, wherever the tests run.
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").expect("a name");
-    let section = room.section(receiver.port, "server_name = \"localhost\"");
+    let section = room.section(receiver.port(), "server_name = \"localhost\"");
     let section = section.replace("127.0.0.1", name.trim());
     let hook = build(&section).expect("sound settings");
     let said = why(once(&hook.connector, &delivery(1, "1000")).await);
@@ -564,7 +504,7 @@ async fn the_example_of_the_book_runs() {
     let replaced = [
         (
             "https://case.example.net",
-            format!("https://127.0.0.1:{}", receiver.port),
+            format!("https://127.0.0.1:{}", receiver.port()),
         ),
         ("/etc/larm/case-system.secret", path(&room.secret)),
         ("/etc/larm/case-system.headers", path(&headers)),

@@ -14,6 +14,7 @@ mod disk;
 mod frame;
 mod harness;
 mod listen;
+mod peer;
 mod peers;
 mod restart;
 mod sync;

@@ -3,14 +3,14 @@
 //! `tests/run install` puts them into `target/`; what each does otherwise than the reference
 //! stands in `docs/src/peers.md`.
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use crate::harness::{Gateway, Random, import_accounts, larm};
+use crate::peer::{Peer, python};
 
 const KEY_128: &str = "00112233445566778899AABBCCDDEEFF";
 const KEY_192: &str = "0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF";
@@ -111,7 +111,7 @@ fn random_messages_of_the_codec_are_acknowledged_and_read_alike() {
 #[test]
 fn pysiaalarm_accepts_what_larm_sends() {
     for transport in ["tcp", "udp"] {
-        let mut receiver = Receiver::start(python("receiver.py").arg(transport));
+        let mut receiver = Peer::pysiaalarm(transport);
         let port = receiver.ports()[0];
         let mut sent = 0;
         for (account, key) in [
@@ -162,7 +162,7 @@ fn pysiaalarm_accepts_what_larm_sends() {
 /// `pysiaalarm` puts the word None where no receiver was sent. Such a reply acknowledges nothing.
 #[test]
 fn a_malformed_reply_is_told_from_an_acknowledgement() {
-    let mut receiver = Receiver::start(python("receiver.py").arg("tcp"));
+    let mut receiver = Peer::pysiaalarm("tcp");
     let port = receiver.ports()[0];
     let to = format!("127.0.0.1:{port}");
     let output = larm(&[
@@ -186,15 +186,7 @@ fn a_malformed_reply_is_told_from_an_acknowledgement() {
 /// `iobroker.sia` is a home automation adapter.
 #[test]
 fn iobroker_accepts_what_larm_sends() {
-    let package = target().join("npm/node_modules/iobroker.sia");
-    assert!(
-        package.is_dir(),
-        "{} is missing; run: tests/run install",
-        package.display()
-    );
-    let mut command = Command::new(std::env::var_os("LARM_TEST_NODE").unwrap_or("node".into()));
-    command.arg(scripts().join("receiver.js")).arg(&package);
-    let mut receiver = Receiver::start(&mut command);
+    let mut receiver = Peer::iobroker();
     let ports = receiver.ports();
     let mut sent = 0;
     for (port, udp) in [(ports[0], false), (ports[1], true)] {
@@ -360,60 +352,6 @@ fn send(
     assert!(said.contains("ACK"), "larm send prints the reply: {said}");
 }
 
-/// A peer that listens; ends when its stdin is closed.
-struct Receiver {
-    child: Child,
-    lines: std::io::Lines<BufReader<ChildStdout>>,
-}
-
-impl Receiver {
-    fn start(command: &mut Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|why| panic!("{why}: {command:?}; run: tests/run install"));
-        let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        Self { child, lines }
-    }
-
-    fn ports(&mut self) -> Vec<u16> {
-        let line = self.lines.next().expect("a line with ports").unwrap();
-        line.strip_prefix("port ")
-            .expect("ports")
-            .split(' ')
-            .map(|port| port.parse().expect("a port"))
-            .collect()
-    }
-
-    fn next(&mut self) -> Value {
-        let line = self
-            .lines
-            .next()
-            .expect("a line for what was sent")
-            .unwrap();
-        serde_json::from_str(&line).expect("JSON")
-    }
-
-    fn end(mut self) -> Vec<Value> {
-        drop(self.child.stdin.take());
-        let rest = self
-            .lines
-            .by_ref()
-            .map(|line| serde_json::from_str(&line.unwrap()).expect("JSON"))
-            .collect();
-        assert!(self.child.wait().unwrap().success());
-        rest
-    }
-}
-
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// Runs a peer to its end and takes its lines.
 fn run(command: &mut Command) -> Vec<Value> {
     let mut child = command
@@ -440,25 +378,4 @@ fn run(command: &mut Command) -> Vec<Value> {
     out.lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line}")))
         .collect()
-}
-
-fn python(script: &str) -> Command {
-    let python = std::env::var_os("LARM_TEST_PYTHON")
-        .map_or_else(|| target().join("venv/bin/python"), PathBuf::from);
-    assert!(
-        python.exists(),
-        "{} is missing; run: tests/run install",
-        python.display()
-    );
-    let mut command = Command::new(python);
-    command.arg(scripts().join(script));
-    command
-}
-
-fn scripts() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers")
-}
-
-fn target() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("target")
 }

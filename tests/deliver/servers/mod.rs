@@ -36,7 +36,7 @@ pub(crate) fn program(name: &str, package: &str, further: &[PathBuf]) -> PathBuf
 }
 
 /// Waits until the server listens; `false` when its process has ended before.
-fn wait_for_port(child: &mut Child, port: u16) -> bool {
+pub(crate) fn wait_for_port(child: &mut Child, port: u16) -> bool {
     let begun = Instant::now();
     loop {
         if child.try_wait().expect("a child of this process").is_some() {
