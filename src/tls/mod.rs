@@ -6,11 +6,13 @@
 //!   trusted by `ca`, and one with another name is met by a server name of the connection.
 //! - Plain functions from files to configurations: reloading is calling them again. A
 //!   configuration that cannot be made leaves the one in use alone.
+mod advice;
 mod client;
 mod error;
 mod files;
 mod server;
 
+pub use advice::advised;
 pub use client::{ClientTls, client, server_name};
 pub use error::TlsError;
 pub use server::{ServerTls, server};

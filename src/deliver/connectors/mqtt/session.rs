@@ -17,6 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::link::FAREWELL;
 use super::receipt::{Receipt, receipt};
 use crate::logging::clean;
+use crate::tls;
 
 /// Messages that wait for their turn; further ones wait to be put in.
 const WAITING_MAX: usize = 64;
@@ -250,5 +251,5 @@ fn reason(error: &ConnectionError) -> String {
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    clean(&innermost.to_string())
+    tls::advised(clean(&innermost.to_string()))
 }

@@ -193,7 +193,7 @@ async fn connect(
 }
 
 fn unreachable(error: &tokio_postgres::Error) -> String {
-    format!("no connection: {}", answer::describe(error))
+    tls::advised(format!("no connection: {}", answer::describe(error)))
 }
 
 /// Runs the connection to its end. Why it ended shows at the statement that was under way.

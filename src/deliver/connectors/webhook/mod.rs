@@ -40,6 +40,7 @@ use super::super::connector::{
 use crate::clock::utc_now;
 use crate::config::connector::{Mode, Webhook as Settings};
 use crate::logging::clean;
+use crate::tls;
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(2);
@@ -302,5 +303,5 @@ fn reason(error: &dyn Error) -> String {
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    clean(&innermost.to_string())
+    tls::advised(clean(&innermost.to_string()))
 }
