@@ -125,6 +125,8 @@ pub struct Link {
     name: Arc<str>,
     state: Arc<Mutex<LinkState>>,
     unconverted: Arc<AtomicU64>,
+    /// Which of several endpoints is in use.
+    endpoint: Arc<Mutex<Option<Arc<str>>>>,
 }
 
 /// The last thing that was found out about a link.
@@ -177,6 +179,22 @@ impl Link {
     #[must_use]
     pub fn unconverted_count(&self) -> u64 {
         self.unconverted.load(Ordering::Relaxed)
+    }
+
+    /// Deliveries go to this endpoint, where there are several. Cheap enough for every exchange;
+    /// another one than before is told by a receiver event.
+    pub fn at(&self, endpoint: &str) {
+        let mut known = self.endpoint.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.as_deref() != Some(endpoint) {
+            *known = Some(endpoint.into());
+        }
+    }
+
+    /// The endpoint in use; `None`: there is only one, or none was used yet.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<Arc<str>> {
+        let known = self.endpoint.lock().unwrap_or_else(PoisonError::into_inner);
+        known.clone()
     }
 
     /// How it is.

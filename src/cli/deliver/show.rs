@@ -52,6 +52,9 @@ fn one(status: &ConnectorStatus, offline: bool) -> String {
         .as_deref()
         .map_or(String::new(), |why| format!(", {}", plain(why)));
     line("link", &format!("{}{why}", status.link));
+    if let Some(endpoint) = &status.endpoint {
+        line("endpoint", &plain(endpoint));
+    }
     line("waiting", &waiting(status));
     if let Some(position) = status.oldest {
         let age = Duration::from_millis(status.oldest_age_ms.unwrap_or(0));

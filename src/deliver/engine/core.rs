@@ -403,6 +403,7 @@ impl Core {
         };
         figures.link = self.link.state();
         figures.unconverted = self.link.unconverted_count();
+        figures.endpoint = self.link.endpoint();
         figures.published = self.published.position();
         figures.reached = self.reached;
         figures.cursor = self.done.low();

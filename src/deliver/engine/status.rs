@@ -26,6 +26,8 @@ pub struct Status {
     pub state: State,
     /// How the link is.
     pub link: LinkState,
+    /// Which of several endpoints is in use.
+    pub endpoint: Option<Arc<str>>,
     /// The last durable position of the journal.
     pub published: u64,
     /// Every record up to here was looked at.

@@ -1,39 +1,35 @@
-//! The gateway's own events about its connectors: one when events wait for too long, and one when
-//! none does any more.
+//! Raises the gateway's own events about its connectors: events wait for too long, a connector could
+//! not be started, it delivers to another of its endpoints; and the ends of the first two.
 //!
-//! Whether the first was raised stands in a file of the connector's directory, so that the second
-//! follows also after a restart. Both go through the lanes to the journal as any other event, and
-//! from there to every connector whose route passes them.
+//! What was raised stands in files of the connector's directory, so that the end follows also after
+//! a restart, and nothing is raised twice. The events go through the lanes to the journal as any
+//! other, and from there to every connector whose route passes them.
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use larm_event::{Category, Code, Event, Kind, Priority, Scheme};
+use larm_event::Event;
 use tokio_util::sync::CancellationToken;
 
-use super::roster::Roster;
+use super::news::News;
+use super::roster::{Roster, Standing, Way};
 use super::{Parts, directory};
 use crate::deliver::engine::Status;
 use crate::sink::{Entry, Lane, Lanes, Slot, State};
-use crate::{clock, entropy, record};
+use crate::{clock, record};
 
-/// The protocol of events that the gateway raises itself.
-pub(super) const PROTOCOL: &str = "larm/receiver";
-/// The code of those about a connector that events wait for.
-const UNDELIVERED: &str = "undelivered";
 /// From one look at the connectors to the next: what a person waits for may come this much later.
 const EVERY: Duration = Duration::from_millis(200);
-/// The file that says that the first one was raised.
-const RAISED: &str = "undelivered";
-
-/// The connector that a receiver event is about; `None` for any other event.
-pub(super) fn about(event: &Event) -> Option<&str> {
-    let own = event.protocol == PROTOCOL;
-    let code = event.code.as_ref().filter(|_| own)?;
-    let ours = code.scheme == Scheme::Larm && code.code == UNDELIVERED;
-    event.peripheral.as_deref().filter(|_| ours)
-}
+/// Between two events about a connector's endpoint: one that changes all the time is told that
+/// often.
+const MOVES_EVERY: Duration = Duration::from_secs(10);
+/// The file that says that events wait for too long.
+const LATE: &str = "undelivered";
+/// The file that says that the connector could not be started.
+const NOT_STARTED: &str = "not-started";
+/// The file that holds the endpoint that was used last.
+const ENDPOINT: &str = "endpoint";
 
 /// Looks at all connectors from time to time and raises what is to be raised.
 pub(super) async fn run(parts: Parts, roster: Roster, stop: CancellationToken) {
@@ -46,55 +42,69 @@ pub(super) async fn run(parts: Parts, roster: Roster, stop: CancellationToken) {
         let ways = roster.ways();
         known.retain(|name, _| ways.contains_key(name));
         for (name, way) in &ways {
-            let (Some(handle), Some(after)) = (way.handle(), way.annunciate_after) else {
+            let Some(after) = way.annunciate_after else {
                 continue;
             };
-            let status = handle.status();
             let known = (known.entry(name.clone()))
                 .or_insert_with(|| Known::read(&directory(&parts.data).join(name)));
-            match known.due(&status, after) {
-                Some(Due::Late) => {
-                    let text = said(&status);
-                    tracing::error!(connector = name, "{text}");
-                    let event = event_about(name, &parts.node, Some(text));
-                    if journal(&parts.lanes, &event).await {
-                        known.raised(true);
-                    }
-                }
-                Some(Due::Over) => {
-                    tracing::info!(connector = name, "no event waits too long any more");
-                    let event = event_about(name, &parts.node, None);
-                    if journal(&parts.lanes, &event).await {
-                        known.raised(false);
-                    }
-                }
-                None => {}
+            let Some(news) = known.due(way, after) else {
+                continue;
+            };
+            log(name, &news);
+            if journal(&parts.lanes, &news.event(name, &parts.node)).await {
+                known.told(&news);
             }
         }
     }
 }
 
-/// What was raised about one connector.
-struct Known {
-    file: PathBuf,
-    raised: bool,
+fn log(name: &str, news: &News) {
+    match news {
+        News::Late(text) => tracing::error!(connector = name, "{text}"),
+        News::Delivers => tracing::info!(connector = name, "no event waits too long any more"),
+        News::Moved { from, to } => {
+            tracing::warn!(connector = name, from, to, "another endpoint is in use");
+        }
+        // Whoever starts connectors has said it.
+        News::NotStarted(_) | News::Started => {}
+    }
 }
 
-/// What is to be raised.
-#[derive(Debug, PartialEq, Eq)]
-enum Due {
-    Late,
-    Over,
+/// What was raised about one connector.
+struct Known {
+    directory: PathBuf,
+    late: bool,
+    not_started: bool,
+    endpoint: Option<String>,
+    moved: Option<Instant>,
 }
 
 impl Known {
     fn read(directory: &Path) -> Self {
-        let file = directory.join(RAISED);
-        let raised = file.exists();
-        Self { file, raised }
+        Self {
+            late: directory.join(LATE).exists(),
+            not_started: directory.join(NOT_STARTED).exists(),
+            endpoint: std::fs::read_to_string(directory.join(ENDPOINT)).ok(),
+            moved: None,
+            directory: directory.to_owned(),
+        }
     }
 
-    fn due(&self, status: &Status, after: Duration) -> Option<Due> {
+    /// What is to be raised.
+    fn due(&mut self, way: &Way, after: Duration) -> Option<News> {
+        match &way.standing {
+            Standing::Failed(why) => (!self.not_started).then(|| News::NotStarted(why.clone())),
+            Standing::Disabled => None,
+            Standing::Running(_) if self.not_started => Some(News::Started),
+            Standing::Running(handle) => {
+                let status = handle.status();
+                let late = self.due_late(&status, after);
+                late.or_else(|| self.due_move(status.endpoint.as_deref()?))
+            }
+        }
+    }
+
+    fn due_late(&self, status: &Status, after: Duration) -> Option<News> {
         let now_ms = clock::utc_now().as_millis();
         let waits = |limit: Duration| {
             let oldest = status.oldest.as_ref();
@@ -102,30 +112,63 @@ impl Known {
         };
         // After a start the engine first finds out what waits: until then nothing is over.
         let looked = status.reached >= status.published;
-        match (self.raised, status.late) {
-            (false, true) => Some(Due::Late),
-            (true, false) if looked && !waits(after) => Some(Due::Over),
+        match (self.late, status.late) {
+            (false, true) => Some(News::Late(said(status))),
+            (true, false) if looked && !waits(after) => Some(News::Delivers),
             _ => None,
         }
     }
 
-    fn raised(&mut self, raised: bool) {
-        self.raised = raised;
-        let kept = if raised {
-            std::fs::write(&self.file, "")
-        } else {
-            std::fs::remove_file(&self.file)
+    fn due_move(&mut self, endpoint: &str) -> Option<News> {
+        let Some(before) = &self.endpoint else {
+            self.uses(endpoint);
+            return None;
         };
-        if let Err(error) = kept.and_then(|()| sync(&self.file)) {
-            // After a restart it may be raised once more, or its end may be missing.
-            tracing::warn!(%error, file = %self.file.display(), "cannot be kept");
+        let soon = self.moved.is_some_and(|at| at.elapsed() < MOVES_EVERY);
+        (before != endpoint && !soon).then(|| News::Moved {
+            from: before.clone(),
+            to: endpoint.to_owned(),
+        })
+    }
+
+    /// This was raised, and is durable.
+    fn told(&mut self, news: &News) {
+        match news {
+            News::Late(_) | News::Delivers => {
+                self.late = matches!(news, News::Late(_));
+                self.keep(LATE, self.late.then_some(""));
+            }
+            News::NotStarted(_) | News::Started => {
+                self.not_started = matches!(news, News::NotStarted(_));
+                self.keep(NOT_STARTED, self.not_started.then_some(""));
+            }
+            News::Moved { to, .. } => {
+                self.moved = Some(Instant::now());
+                self.uses(to);
+            }
         }
     }
-}
 
-fn sync(file: &Path) -> std::io::Result<()> {
-    let directory = file.parent().unwrap_or(Path::new("."));
-    std::fs::File::open(directory)?.sync_all()
+    fn uses(&mut self, endpoint: &str) {
+        self.endpoint = Some(endpoint.to_owned());
+        self.keep(ENDPOINT, Some(endpoint));
+    }
+
+    /// A file with this in it, or none.
+    fn keep(&self, name: &str, content: Option<&str>) {
+        let file = self.directory.join(name);
+        let kept = match content {
+            // A connector that was never started has no directory yet.
+            Some(content) => std::fs::create_dir_all(&self.directory)
+                .and_then(|()| std::fs::write(&file, content)),
+            None => std::fs::remove_file(&file),
+        };
+        let synced = kept.and_then(|()| std::fs::File::open(&self.directory)?.sync_all());
+        if let Err(error) = synced {
+            // After a restart it may be raised once more, or its end may be missing.
+            tracing::warn!(%error, file = %file.display(), "cannot be kept");
+        }
+    }
 }
 
 fn said(status: &Status) -> String {
@@ -135,47 +178,6 @@ fn said(status: &Status) -> String {
         .oldest
         .map_or(0, |oldest| oldest.age(now_ms).as_secs());
     format!("{waiting} events wait for delivery, the oldest for {age} s")
-}
-
-/// Events wait for `connector`, as `late` says; without it: none waits too long any more.
-pub(super) fn event_about(connector: &str, node: &str, late: Option<String>) -> Event {
-    let now = clock::utc_now();
-    let over = late.is_none();
-    let (name, name_sv) = if over {
-        ("Connector delivers again", "Anslutning levererar igen")
-    } else {
-        (
-            "Events wait for a connector",
-            "Händelser väntar på en anslutning",
-        )
-    };
-    Event {
-        id: entropy::event_id(now),
-        node: node.to_owned(),
-        received_at: now,
-        code: Some(Code {
-            scheme: Scheme::Larm,
-            code: UNDELIVERED.to_owned(),
-            qualifier: None,
-            address: None,
-            name: name.to_owned(),
-            name_sv: name_sv.to_owned(),
-        }),
-        kind: if over {
-            Kind::TroubleRestoral
-        } else {
-            Kind::Trouble
-        },
-        category: Category::Communication,
-        priority: if over {
-            Priority::NOTICE
-        } else {
-            Priority::FAULT
-        },
-        peripheral: Some(connector.to_owned()),
-        text: late,
-        ..Event::draft(PROTOCOL.to_owned())
-    }
 }
 
 /// Makes it durable; `false`: there was no room, it is to be tried again.
@@ -212,33 +214,54 @@ mod tests {
         let after = Duration::from_secs(10);
         let read = || Known::read(folder.path());
         let mut known = read();
-        assert_eq!(known.due(&status(false, Some(5_000)), after), None);
-        assert_eq!(
-            known.due(&status(true, Some(11_000)), after),
-            Some(Due::Late)
-        );
-        known.raised(true);
-        assert_eq!(known.due(&status(true, Some(12_000)), after), None);
+        assert_eq!(known.due_late(&status(false, Some(5_000)), after), None);
+        let news = known.due_late(&status(true, Some(11_000)), after).unwrap();
+        assert!(matches!(&news, News::Late(text) if text.contains("11 s")));
+        known.told(&news);
+        assert_eq!(known.due_late(&status(true, Some(12_000)), after), None);
         // A restart: not late yet by the engine's own count, but it has waited too long.
         let mut known = read();
-        assert_eq!(known.due(&status(false, Some(13_000)), after), None);
+        assert_eq!(known.due_late(&status(false, Some(13_000)), after), None);
         let reading = Status {
             reached: 3,
             ..status(false, None)
         };
-        assert_eq!(known.due(&reading, after), None);
-        assert_eq!(known.due(&status(false, None), after), Some(Due::Over));
-        known.raised(false);
-        assert_eq!(read().due(&status(false, None), after), None);
+        assert_eq!(known.due_late(&reading, after), None);
+        let over = known.due_late(&status(false, None), after);
+        assert_eq!(over, Some(News::Delivers));
+        known.told(&News::Delivers);
+        assert_eq!(read().due_late(&status(false, None), after), None);
     }
 
     #[test]
-    fn other_events_are_about_no_connector() {
-        let event = event_about("case", "north", None);
-        assert_eq!(about(&event), Some("case"));
-        assert_eq!(about(&Event::draft("dc09/SIA-DCS".to_owned())), None);
-        let mut other = event;
-        other.protocol = "dc09/SIA-DCS".to_owned();
-        assert_eq!(about(&other), None);
+    fn a_failed_start_is_raised_once_before_there_is_a_directory() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().join("case");
+        let way = Way {
+            kind: "jsonl",
+            standing: Standing::Failed("`path`: is missing".to_owned()),
+            annunciate_after: Some(Duration::from_secs(10)),
+        };
+        let after = Duration::from_secs(10);
+        let mut known = Known::read(&own);
+        let news = known.due(&way, after).unwrap();
+        assert_eq!(news, News::NotStarted("`path`: is missing".to_owned()));
+        known.told(&news);
+        assert_eq!(known.due(&way, after), None);
+        assert_eq!(Known::read(&own).due(&way, after), None);
+    }
+
+    #[test]
+    fn another_endpoint_is_raised_and_not_all_the_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut known = Known::read(folder.path());
+        assert_eq!(known.due_move("a:1"), None);
+        // A restart in between.
+        let mut known = Known::read(folder.path());
+        assert_eq!(known.due_move("a:1"), None);
+        let news = known.due_move("b:2").unwrap();
+        known.told(&news);
+        assert_eq!(known.due_move("b:2"), None);
+        assert_eq!(known.due_move("a:1"), None, "too soon");
     }
 }

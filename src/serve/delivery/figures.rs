@@ -27,6 +27,9 @@ pub struct ConnectorStatus {
     /// Why the link is down.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub link_why: Option<String>,
+    /// Which of several endpoints is in use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
     /// The last durable position of the journal.
     pub published: u64,
     /// Every record up to here was looked at.
@@ -151,6 +154,7 @@ impl ConnectorStatus {
         let mut status = Self {
             link: link.to_owned(),
             link_why,
+            endpoint: engine.endpoint.as_deref().map(str::to_owned),
             published: engine.published,
             reached: engine.reached,
             cursor: engine.cursor,

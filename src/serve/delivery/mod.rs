@@ -7,6 +7,7 @@ mod announce;
 mod confirm;
 mod control;
 mod figures;
+mod news;
 mod roster;
 mod route;
 mod worker;

@@ -5,7 +5,7 @@ use arc_swap::ArcSwap;
 use larm_event::Event;
 
 use super::super::Live;
-use super::announce;
+use super::news;
 use crate::accounts::Snapshot;
 use crate::config::Connector;
 use crate::config::connector::TestEvents;
@@ -22,7 +22,7 @@ pub(super) struct Routed {
 
 impl Route for Routed {
     fn decide(&self, event: &Event) -> Decision {
-        if let Some(about) = announce::about(event) {
+        if let Some(about) = news::about(event) {
             return self.decide_receiver_event(event, about);
         }
         self.decide_by_route(event)
@@ -72,6 +72,7 @@ impl Routed {
 mod tests {
     use super::*;
     use crate::config::Config;
+    use crate::serve::delivery::news::News;
 
     fn routed(text: &str, name: &str) -> Routed {
         let config = Config::parse("x", text).unwrap();
@@ -90,7 +91,7 @@ mod tests {
 
     #[test]
     fn what_is_said_about_a_connector_goes_where_it_should() {
-        let event = announce::event_about("case", "north", None);
+        let event = News::Delivers.event("case", "north");
         for (name, decision) in [
             ("case", Decision::Skip),
             ("sms", Decision::Pass),
@@ -98,7 +99,7 @@ mod tests {
         ] {
             assert_eq!(routed(TWO, name).decide(&event), decision, "{name}");
         }
-        let other = announce::event_about("all", "north", None);
+        let other = News::Delivers.event("all", "north");
         assert_eq!(routed(TWO, "sms").decide(&other), Decision::Skip);
         assert_eq!(routed(TWO, "case").decide(&other), Decision::Pass);
     }

@@ -66,6 +66,9 @@ impl Nats {
         let session = Session::connect(&self.settings, &self.context).await?;
         let words = stream::examine(&session.jetstream, &self.settings, &self.subject).await?;
         self.say(words);
+        if self.settings.servers.len() > 1 {
+            self.context.link.at(&session.server);
+        }
         let session = Arc::new(session);
         *slot = Some(Arc::clone(&session));
         Ok(session)

@@ -16,6 +16,8 @@ const ACKS_MAX: usize = 8_192;
 
 /// A connection that was greeted.
 pub(super) struct Session {
+    /// The server that greeted, as it calls itself, and where it is.
+    pub(super) server: String,
     /// Publishes on this connection.
     pub(super) jetstream: jetstream::Context,
     /// Why the connection is gone, once it is.
@@ -43,6 +45,11 @@ impl Session {
             .await
             .map_err(|_| "no server answered in time".to_owned())?
             .map_err(|error| describe(&error))?;
+        let greeting = client.server_info();
+        let server = format!(
+            "{} at {}:{}",
+            greeting.server_name, greeting.host, greeting.port
+        );
         let jetstream = ContextBuilder::new()
             .timeout(settings.timeout)
             .ack_timeout(settings.timeout)
@@ -50,6 +57,7 @@ impl Session {
             .backpressure_on_inflight(true)
             .build(client);
         Ok(Self {
+            server: server.escape_default().to_string(),
             jetstream,
             ended,
             complaint,
@@ -175,6 +183,6 @@ fn describe(error: &async_nats::ConnectError) -> String {
             "the server refuses the credentials".to_owned()
         }
         ConnectErrorKind::TimedOut => "the server did not answer in time".to_owned(),
-        _ => error.to_string().escape_default().to_string(),
+        _ => tls::advised(error.to_string().escape_default().to_string()),
     }
 }

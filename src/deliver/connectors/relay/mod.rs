@@ -277,6 +277,10 @@ impl Relay {
         self.heard_ms
             .store(u64::try_from(since).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.context.link.up();
+        if self.targets.len() > 1 {
+            let target = self.targets.current();
+            self.context.link.at(self.targets.address(target));
+        }
     }
 
     fn idle(&self) -> Duration {

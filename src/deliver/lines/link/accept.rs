@@ -5,7 +5,7 @@
 //! for it with heartbeats.
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
@@ -19,6 +19,7 @@ use super::peers::Network;
 use super::settings::{LinkSettings, Second};
 use crate::deliver::Link;
 use crate::deliver::lines::receipt::Receipt;
+use crate::tls;
 
 /// Connections at a time, waiting ones and those in their handshake; the next one is closed.
 const CONNECTIONS_MAX: usize = 8;
@@ -35,6 +36,8 @@ pub(super) struct Seated {
 pub(super) struct Door {
     seat: Arc<Semaphore>,
     seated: mpsc::Sender<Seated>,
+    /// Why the last handshake failed, until somebody has the seat.
+    refused: Arc<Mutex<Option<String>>>,
     /// Somebody was refused: is the one on the seat still alive?
     pub(super) knock: Arc<Notify>,
 }
@@ -46,9 +49,20 @@ impl Door {
         let door = Self {
             seat: Arc::new(Semaphore::new(1)),
             seated,
+            refused: Arc::default(),
             knock: Arc::default(),
         };
         (door, arrivals)
+    }
+
+    /// Why the last handshake failed; `None`: none did since somebody had the seat.
+    pub(super) fn refused(&self) -> Option<String> {
+        self.last().clone()
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<String>> {
+        // One value, set whole.
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -141,6 +155,7 @@ impl Visit {
             Ok(Ok(stream)) => Conn::new(stream, &self.settings),
             Ok(Err(error)) => {
                 tracing::debug!(%error, "a case system's handshake failed");
+                *self.door.last() = Some(tls::advised(error.to_string()));
                 return;
             }
             Err(_) => return,
@@ -148,6 +163,7 @@ impl Visit {
         let Some(seat) = self.seat(&mut conn).await else {
             return conn.close(&self.settings).await;
         };
+        *self.door.last() = None;
         // The owner is gone: so is the connector.
         let _ = self.door.seated.send(Seated { conn, seat }).await;
     }

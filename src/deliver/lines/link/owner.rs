@@ -24,6 +24,7 @@ use super::pause;
 use super::settings::{LinkSettings, Role};
 use crate::deliver::lines::receipt::Receipt;
 use crate::deliver::{Link, Verdict};
+use crate::tls;
 
 /// See the module.
 pub(super) struct Owner<'a> {
@@ -133,7 +134,7 @@ impl<'a> Owner<'a> {
         match dial(endpoint, tls.as_ref(), settings).await {
             Ok(conn) => Some(Open { conn, _seat: None }),
             Err(error) => {
-                self.count(&error);
+                self.count(&tls::advised(error.to_string()));
                 None
             }
         }
@@ -142,7 +143,11 @@ impl<'a> Owner<'a> {
     /// Somebody who connected; the link has failed while there is nobody.
     async fn arrival(&mut self, arrivals: &mut Arrivals) -> Option<Open> {
         let Ok(seated) = timeout(self.settings.patience(), arrivals.seated.recv()).await else {
-            self.fail("no case system is connected");
+            let why = match arrivals.door.refused() {
+                Some(last) => format!("no case system is connected; one tried: {last}"),
+                None => "no case system is connected".to_owned(),
+            };
+            self.fail(&why);
             return None;
         };
         let Seated { conn, seat } = seated?;
@@ -300,6 +305,12 @@ impl<'a> Owner<'a> {
         self.fruitless = 0;
         self.failed = false;
         self.link.up();
+        if let Role::Connect { endpoints, .. } = &self.settings.role
+            && endpoints.len() > 1
+            && let Some(endpoint) = endpoints.get(self.endpoint)
+        {
+            self.link.at(endpoint);
+        }
     }
 
     /// A strike on a connection that could go on; it does not when the link counts as failed.
