@@ -236,17 +236,33 @@ impl World {
     /// Damages the newer of the two cursor files, as a power cut in the middle of its write does.
     /// The gateway must stand.
     pub(crate) fn tear_cursor(&self, connector: &str) {
+        self.damage_cursor(connector, true, |bytes| {
+            let half = bytes.len() / 2;
+            bytes[half..].fill(0);
+        });
+    }
+
+    /// Damages the newer of the two cursor files, or both. The gateway must stand.
+    pub(crate) fn damage_cursor(
+        &self,
+        connector: &str,
+        newest_alone: bool,
+        damage: impl Fn(&mut Vec<u8>),
+    ) {
         assert!(self.gateway.is_none(), "the gateway runs");
-        let newest = ["cursor.0", "cursor.1"]
+        let mut files: Vec<PathBuf> = ["cursor.0", "cursor.1"]
             .map(|name| self.engine(connector).join(name))
             .into_iter()
             .filter(|path| path.exists())
-            .max_by_key(|path| path.metadata().unwrap().modified().unwrap())
-            .expect("a cursor");
-        let mut bytes = std::fs::read(&newest).unwrap();
-        let half = bytes.len() / 2;
-        bytes[half..].fill(0);
-        std::fs::write(newest, bytes).unwrap();
+            .collect();
+        files.sort_by_key(|path| path.metadata().unwrap().modified().unwrap());
+        assert!(!files.is_empty(), "a cursor");
+        let spared = if newest_alone { files.len() - 1 } else { 0 };
+        for file in &files[spared..] {
+            let mut bytes = std::fs::read(file).unwrap();
+            damage(&mut bytes);
+            std::fs::write(file, bytes).unwrap();
+        }
     }
 
     /// `larm deliver …` about this gateway, on standard output; panics when it fails.

@@ -58,3 +58,4 @@ mod surgard;
 mod tls;
 mod waiting_for_delivery;
 mod webhook;
+mod whole;

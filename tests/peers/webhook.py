@@ -9,7 +9,8 @@ a line, until it ends:
   {"secret": TEXT}                      the secret from now on
   {"answer": STATUS, "times": N, "subject": ACCOUNT, "headers": {...}, "delay": SECONDS}
                                         how to answer the next N requests (all, without `times`),
-                                        only those that hold the subject where it is given
+                                        only those that hold the subject, or the text `holds`,
+                                        where it is given
   {"forget": true}                      every earlier order of this kind is over
 """
 
@@ -34,11 +35,13 @@ def tell(line):
         print(json.dumps(line), flush=True)
 
 
-def order_for(subjects):
+def order_for(subjects, text):
     """The first order that fits, or the usual answer."""
     with lock:
         for order in orders:
             if order.get("subject") is not None and order["subject"] not in subjects:
+                continue
+            if order.get("holds", "") not in text:
                 continue
             if "times" in order:
                 if order["times"] == 0:
@@ -61,7 +64,7 @@ class Receiver(BaseHTTPRequestHandler):
             found = Webhook(state["secret"]).verify(body.decode(), headers)
             told["body"] = found
             events = found if isinstance(found, list) else [found]
-            order = order_for([event.get("subject") for event in events])
+            order = order_for([event.get("subject") for event in events], body.decode())
         except (WebhookVerificationError, ValueError) as error:
             told["error"] = str(error)
             order = {"answer": 401}
