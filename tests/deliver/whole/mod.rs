@@ -6,7 +6,7 @@
 //! [`stage::Stage::finish`] holds what was acknowledged, what the journal has and what arrived
 //! against each other.
 //!
-//! Sizes: `LARM_BACKLOG` events of a backlog (480), `LARM_KILLS` kills (3).
+//! Sizes: `LARM_BACKLOG` events of a backlog (240), `LARM_KILLS` kills (3).
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

@@ -7,7 +7,7 @@ use super::stage::{NAME, Stage};
 use crate::harness::{eventually, size};
 
 /// Events of one step: enough for order and completeness.
-const SOME: usize = 160;
+const SOME: usize = 80;
 
 fn kills() -> usize {
     std::env::var("LARM_KILLS").map_or(3, |text| text.parse().expect("LARM_KILLS is a number"))
@@ -88,7 +88,7 @@ pub(crate) fn a_backlog(mut stage: Stage) {
     stage.send(16, "healthy");
     stage.settle();
     stage.peer.kill();
-    let events = size(480);
+    let events = size(240);
     stage.send(events, "absent");
     stage.peer.start();
     let begun = Instant::now();
