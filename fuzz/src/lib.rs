@@ -175,7 +175,7 @@ fn drain(
                 let events = request.events;
                 let mut reply = Vec::new();
                 let proof = Verdict::Committed(Durable);
-                session.reply(request.ticket, proof, noon(), &[0x5A; 32], &mut reply);
+                session.reply(request.ticket, proof, noon(), || [0x5A; 32], &mut reply);
                 sound(&reply, intent);
                 heard.push(Heard::Request {
                     frame,

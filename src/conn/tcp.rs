@@ -332,7 +332,7 @@ impl<S: Session> Conversation<S> {
         while let Some(mut next) = answering.next.take().or_else(|| answering.advance(intake)) {
             let verdict = match &mut next.settling {
                 Settling::Now(verdict) => verdict.take(),
-                Settling::Waits { committed, repeat } => {
+                Settling::Waits { committed, then } => {
                     let state = match Pin::new(committed).poll(cx) {
                         Poll::Ready(state) => Some(state),
                         Poll::Pending if self.is_due() => None,
@@ -342,7 +342,7 @@ impl<S: Session> Conversation<S> {
                             return Poll::Pending;
                         }
                     };
-                    Some(intake.conclude(state, *repeat))
+                    Some(intake.conclude(state, *then))
                 }
             };
             let clock = &self.shared.clock;

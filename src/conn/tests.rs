@@ -101,7 +101,7 @@ impl Session for Toy {
         ticket: String,
         verdict: Verdict<P>,
         _: Moment,
-        _: &[u8; 32],
+        _: impl FnOnce() -> [u8; 32],
         out: &mut Vec<u8>,
     ) -> Answer {
         match verdict {

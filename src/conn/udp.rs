@@ -233,13 +233,13 @@ impl<S: Session> Batch<S> {
         for Unanswered { request, to, from } in self.unanswered {
             let verdict = match intake.begin(request.outcome) {
                 Settling::Now(verdict) => verdict,
-                Settling::Waits { committed, repeat } => {
+                Settling::Waits { committed, then } => {
                     let state = tokio::select! {
                         biased;
                         state = committed => Some(state),
                         () = &mut late => None,
                     };
-                    Some(intake.conclude(state, repeat))
+                    Some(intake.conclude(state, then))
                 }
             };
             let now = self.shared.clock.now();

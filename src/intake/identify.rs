@@ -15,15 +15,19 @@
 //! ```
 //!
 //! Layout: one ring in order of arrival. Each entry points back to the one before with the same
-//! content, and to the one before of the same account; two maps know the latest of each. So an entry
-//! costs one place in the ring, and nothing is allocated for it.
+//! content, and to the one before of the same account; two tables know the latest of each, by four
+//! bytes that name a place in the ring. So an entry costs one place in the ring, nothing is allocated
+//! for it, and what is looked at for a frame is small enough to stay near the processor.
 //!
 //! A number is no evidence where the account is known to use one number for all, or was seen in
 //! this window to use it for other content.
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::hash::BuildHasher as _;
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use larm_carrier::Identity;
 use larm_event::Timestamp;
 use uuid::Uuid;
@@ -48,12 +52,11 @@ pub enum Finding<T> {
 }
 
 /// Number of an entry since the start; rising, so that a link to one that has left is told by it.
-type Serial = u64;
+pub type Serial = u64;
 
 #[derive(Clone, Debug)]
 struct Seen<T> {
-    content: [u8; 16],
-    account: [u8; 16],
+    marks: Marks,
     sequence: Option<u32>,
     sent_at: Option<Timestamp>,
     at: Duration,
@@ -73,17 +76,120 @@ const TRAIL_LEN_MAX: usize = 8;
 /// each look-up longer. A repeat of one further back is then a new event, never a lost one.
 const SAME_CONTENT_MAX: usize = 256;
 
-/// Digests of 16 bytes, spread by a seed that nobody outside knows.
-type Latest = HashMap<[u8; 16], Serial, RandomState>;
+/// What two frames are compared by.
+type Mark = [u8; 16];
+
+/// The latest entry with each mark that is in the ring. It holds the lower half of serials alone; the
+/// marks stand in the ring.
+#[derive(Debug)]
+struct Latest {
+    table: HashTable<u32>,
+    /// Marks are spread by a seed that nobody outside knows.
+    seed: RandomState,
+    /// Which mark of an entry.
+    mark: fn(&Marks) -> &Mark,
+}
+
+/// The marks of one entry.
+#[derive(Clone, Copy, Debug)]
+struct Marks {
+    content: Mark,
+    account: Mark,
+}
+
+impl Latest {
+    fn of(mark: fn(&Marks) -> &Mark) -> Self {
+        Self {
+            table: HashTable::new(),
+            seed: RandomState::default(),
+            mark,
+        }
+    }
+
+    /// The latest entry with this mark.
+    fn get<T>(&self, mark: &Mark, ring: &Ring<T>) -> Option<Serial> {
+        let same = |serial: &u32| {
+            ring.get_low(*serial)
+                .is_some_and(|seen| (self.mark)(&seen.marks) == mark)
+        };
+        self.table
+            .find(self.seed.hash_one(mark), same)
+            .map(|low| ring.serial(*low))
+    }
+
+    /// Makes the entry that is about to be pushed the latest one with its mark; tells which was.
+    fn insert<T>(&mut self, marks: &Marks, ring: &Ring<T>) -> Option<Serial> {
+        let Self { table, seed, mark } = self;
+        let of = |low: u32| ring.get_low(low).map(|seen| mark(&seen.marks));
+        let (new, serial) = (mark(marks), low(ring.next()));
+        let rehash = |low: &u32| of(*low).map_or(0, |mark| seed.hash_one(mark));
+        match table.entry(seed.hash_one(new), |low| of(*low) == Some(new), rehash) {
+            Entry::Occupied(mut latest) => {
+                Some(ring.serial(std::mem::replace(latest.get_mut(), serial)))
+            }
+            Entry::Vacant(place) => {
+                place.insert(serial);
+                None
+            }
+        }
+    }
+
+    /// Forgets the entry that has just left the ring, unless a later one has the same mark.
+    fn remove(&mut self, marks: &Marks, serial: Serial) {
+        let hash = self.seed.hash_one((self.mark)(marks));
+        let serial = low(serial);
+        if let Ok(latest) = self.table.find_entry(hash, |latest| *latest == serial) {
+            latest.remove();
+        }
+    }
+}
+
+/// The lower half, which tells entries of one ring apart: it is far shorter than 2^32.
+fn low(serial: Serial) -> u32 {
+    let [a, b, c, d, ..] = serial.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
+
+/// Entries in order of arrival. Entry `i` has the serial `first + i`.
+#[derive(Debug)]
+struct Ring<T> {
+    entries: VecDeque<Seen<T>>,
+    first: Serial,
+}
+
+impl<T> Ring<T> {
+    /// The serial that the next entry gets.
+    fn next(&self) -> Serial {
+        self.first + self.entries.len() as Serial
+    }
+
+    /// The whole serial of an entry in the ring.
+    fn serial(&self, serial: u32) -> Serial {
+        self.first + Serial::from(serial.wrapping_sub(low(self.first)))
+    }
+
+    fn get_low(&self, serial: u32) -> Option<&Seen<T>> {
+        self.get(self.serial(serial))
+    }
+
+    fn get(&self, serial: Serial) -> Option<&Seen<T>> {
+        let index = serial.checked_sub(self.first)?;
+        self.entries.get(usize::try_from(index).ok()?)
+    }
+
+    fn get_mut(&mut self, serial: Serial) -> Option<&mut Seen<T>> {
+        let index = serial.checked_sub(self.first)?;
+        self.entries.get_mut(usize::try_from(index).ok()?)
+    }
+}
 
 /// The window. `T` is what a repeat has to wait for.
 #[derive(Debug)]
 pub struct Repeats<T> {
     length: Duration,
     entries_max: usize,
-    /// In order of arrival; `ring.len() <= entries_max`. Entry `i` has the serial `first + i`.
-    ring: VecDeque<Seen<T>>,
-    first: Serial,
+    /// At most `entries_max`, which is below 2^32.
+    ring: Ring<T>,
     by_content: Latest,
     by_account: Latest,
     /// Entries that were taken back and are still in the ring.
@@ -97,11 +203,13 @@ impl<T: Clone> Repeats<T> {
     pub fn new(length: Duration, entries_max: usize) -> Self {
         Self {
             length,
-            entries_max: entries_max.max(1),
-            ring: VecDeque::new(),
-            first: 0,
-            by_content: Latest::default(),
-            by_account: Latest::default(),
+            entries_max: entries_max.clamp(1, 1 << 30),
+            ring: Ring {
+                entries: VecDeque::new(),
+                first: 0,
+            },
+            by_content: Latest::of(|marks| &marks.content),
+            by_account: Latest::of(|marks| &marks.account),
             taken_back: 0,
             pushed_out: 0,
         }
@@ -139,19 +247,22 @@ impl<T: Clone> Repeats<T> {
         }
     }
 
-    /// Remembers a frame that was found to be new.
-    pub fn remember(&mut self, identity: &Identity, at: Duration, id: Uuid, memo: T) {
+    /// Remembers a frame that was found to be new, and tells where.
+    pub fn remember(&mut self, identity: &Identity, at: Duration, id: Uuid, memo: T) -> Serial {
         self.expire(at);
-        while self.ring.len() >= self.entries_max {
+        while self.ring.entries.len() >= self.entries_max {
             self.pushed_out += 1;
             self.drop_oldest();
         }
-        let serial = self.first + self.ring.len() as Serial;
-        let same_content = self.by_content.insert(identity.content, serial);
-        let same_account = self.by_account.insert(identity.account, serial);
-        self.ring.push_back(Seen {
+        let serial = self.ring.next();
+        let marks = Marks {
             content: identity.content,
             account: identity.account,
+        };
+        let same_content = self.by_content.insert(&marks, &self.ring);
+        let same_account = self.by_account.insert(&marks, &self.ring);
+        self.ring.entries.push_back(Seen {
+            marks,
             sequence: identity.sequence,
             sent_at: identity.sent_at,
             at,
@@ -160,14 +271,27 @@ impl<T: Clone> Repeats<T> {
             same_account,
             memo: Some(memo),
         });
+        serial
+    }
+
+    /// Puts what is known by now in the place of what was remembered at `serial`, where that is still
+    /// there and was not taken back.
+    pub fn settle(&mut self, serial: Serial, memo: T) {
+        if let Some(remembered) = self
+            .ring
+            .get_mut(serial)
+            .and_then(|seen| seen.memo.as_mut())
+        {
+            *remembered = memo;
+        }
     }
 
     /// Takes back the frame remembered for this identity under `id`, because it could not be
     /// queued. Nothing is found by it any more.
     pub fn forget(&mut self, identity: &Identity, id: Uuid) {
-        let mut next = self.by_content.get(&identity.content).copied();
+        let mut next = self.by_content.get(&identity.content, &self.ring);
         while let Some(serial) = next {
-            let Some(seen) = self.entry_mut(serial) else {
+            let Some(seen) = self.ring.get_mut(serial) else {
                 return;
             };
             next = seen.same_content;
@@ -181,7 +305,7 @@ impl<T: Clone> Repeats<T> {
     /// Entries in the window.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.ring.len() - self.taken_back
+        self.ring.entries.len() - self.taken_back
     }
 
     /// Whether the window is empty.
@@ -198,9 +322,9 @@ impl<T: Clone> Repeats<T> {
 
     /// The latest entries with this content, the latest first.
     fn same_content(&self, content: &[u8; 16]) -> impl Iterator<Item = (&Seen<T>, &T)> {
-        let mut next = self.by_content.get(content).copied();
+        let mut next = self.by_content.get(content, &self.ring);
         std::iter::from_fn(move || {
-            let seen = self.entry(next?)?;
+            let seen = self.ring.get(next?)?;
             next = seen.same_content;
             Some(seen)
         })
@@ -212,47 +336,32 @@ impl<T: Clone> Repeats<T> {
         let Some(number) = identity.sequence else {
             return false;
         };
-        let mut next = self.by_account.get(&identity.account).copied();
+        let mut next = self.by_account.get(&identity.account, &self.ring);
         let trail = std::iter::from_fn(|| {
-            let seen = self.entry(next?)?;
+            let seen = self.ring.get(next?)?;
             next = seen.same_account;
             Some(seen)
         });
         (trail.filter(|seen| seen.memo.is_some() && seen.sequence.is_some()))
             .take(TRAIL_LEN_MAX)
-            .any(|seen| seen.sequence == Some(number) && seen.content != identity.content)
-    }
-
-    fn entry(&self, serial: Serial) -> Option<&Seen<T>> {
-        let index = serial.checked_sub(self.first)?;
-        self.ring.get(usize::try_from(index).ok()?)
-    }
-
-    fn entry_mut(&mut self, serial: Serial) -> Option<&mut Seen<T>> {
-        let index = serial.checked_sub(self.first)?;
-        self.ring.get_mut(usize::try_from(index).ok()?)
+            .any(|seen| seen.sequence == Some(number) && seen.marks.content != identity.content)
     }
 
     fn expire(&mut self, at: Duration) {
-        while (self.ring.front()).is_some_and(|seen| seen.at + self.length < at) {
+        while (self.ring.entries.front()).is_some_and(|seen| seen.at + self.length < at) {
             self.drop_oldest();
         }
     }
 
     fn drop_oldest(&mut self) {
-        let Some(seen) = self.ring.pop_front() else {
+        let Some(seen) = self.ring.entries.pop_front() else {
             return;
         };
         self.taken_back -= usize::from(seen.memo.is_none());
-        for (latest, key) in [
-            (&mut self.by_content, &seen.content),
-            (&mut self.by_account, &seen.account),
-        ] {
-            if latest.get(key) == Some(&self.first) {
-                latest.remove(key);
-            }
-        }
-        self.first += 1;
+        let serial = self.ring.first;
+        self.ring.first += 1;
+        self.by_content.remove(&seen.marks, serial);
+        self.by_account.remove(&seen.marks, serial);
     }
 }
 
@@ -431,9 +540,9 @@ mod tests {
         window.forget(&frame, Uuid::from_u128(1));
         assert_eq!(feed(&mut window, &frame, 1, 2), Finding::New);
         assert_eq!(window.len(), 1);
-        assert!(window.by_content.len() == 1 && window.by_account.len() == 1);
+        assert!(window.by_content.table.len() == 1 && window.by_account.table.len() == 1);
         window.find(&frame, seconds(1_000));
-        assert_eq!((window.ring.len(), window.taken_back), (0, 0));
+        assert_eq!((window.ring.entries.len(), window.taken_back), (0, 0));
     }
 
     #[test]
@@ -448,6 +557,37 @@ mod tests {
             );
         }
         window.find(&identity(0, 0, None), seconds(10_000));
-        assert!(window.is_empty() && window.by_content.is_empty() && window.by_account.is_empty());
+        assert!(window.is_empty());
+        assert!(window.by_content.table.is_empty() && window.by_account.table.is_empty());
+    }
+
+    #[test]
+    fn what_is_known_later_takes_the_place_of_what_was_remembered() {
+        let mut window = Repeats::new(WINDOW, 100);
+        let frame = identity(7, 12, None);
+        let serial = window.remember(&frame, seconds(0), Uuid::from_u128(1), 1);
+        window.settle(serial, 100);
+        let repeat = Finding::Repeat {
+            of: 100,
+            earlier: Uuid::from_u128(1),
+        };
+        assert_eq!(window.find(&frame, seconds(1)), repeat);
+        window.forget(&frame, Uuid::from_u128(1));
+        window.settle(serial, 200);
+        window.settle(serial + 1, 200);
+        assert_eq!(window.find(&frame, seconds(1)), Finding::New);
+    }
+
+    #[test]
+    fn serials_beyond_four_bytes_are_told_apart() {
+        let mut window = Repeats::new(WINDOW, 3);
+        window.ring.first = u64::from(u32::MAX) - 5;
+        for index in 0..20u8 {
+            let frame = identity(index, u32::from(index), None);
+            assert_eq!(feed(&mut window, &frame, 0, index.into()), Finding::New);
+            assert_eq!(feed(&mut window, &frame, 0, 99), repeat_of(index.into()));
+        }
+        assert_eq!(window.by_content.table.len(), 3);
+        assert_eq!(window.by_account.table.len(), 1);
     }
 }

@@ -4,6 +4,7 @@
 //! an [`Outcome`] and later turns it into a verdict with [`Intake::reply`]; a ticket that is
 //! dropped on the way means silence.
 mod identify;
+mod peer;
 mod quota;
 mod settle;
 
@@ -17,9 +18,9 @@ use larm_carrier::{Accounts, FrameVerdict, Identity, Intent, Moment, Request};
 use larm_event::{Event, Kind, Part, Path, PathRole, Priority, Timestamp, Transport};
 use uuid::Uuid;
 
-pub use identify::{Finding, Repeats};
+pub use identify::{Finding, Repeats, Serial};
 pub use quota::{Quota, QuotaLimits};
-pub use settle::{Settling, Waiting};
+pub use settle::{Remembered, Settling, Then, Waiting};
 
 use crate::accounts::Snapshot;
 use crate::entropy;
@@ -70,8 +71,8 @@ pub enum Outcome {
     Wait {
         /// What makes it durable.
         on: Awaited,
-        /// It repeats an earlier frame.
-        repeat: bool,
+        /// What is done then.
+        then: Then,
     },
     /// There was no room.
     Overloaded,
@@ -106,7 +107,7 @@ pub struct Taken<T> {
 impl<T> Taken<T> {
     /// It was put into a lane and is to be answered once it is durable.
     pub fn is_new(&self) -> bool {
-        matches!(self.outcome, Outcome::Wait { repeat: false, .. })
+        matches!(self.outcome, Outcome::Wait { then, .. } if !then.repeat)
     }
 }
 
@@ -276,39 +277,28 @@ impl Intake {
         let gate = self.gate.load();
         let gated = gate.as_ref().and_then(|gate| gate.wanted(&request.events));
         let (on, fate) = self.identify_and_queue(request, origin, now);
-        let Some(on) = on else {
+        let Some((on, remembered)) = on else {
             return (Outcome::Overloaded, fate);
         };
-        if request.intent == Intent::Withhold {
-            (
-                Outcome::Silence,
-                if fate == Fate::Repeat {
-                    fate
-                } else {
-                    Fate::Withheld
-                },
-            )
-        } else if held {
-            (
-                Outcome::Silence,
-                if fate == Fate::Repeat {
-                    fate
-                } else {
-                    Fate::Held
-                },
-            )
+        let repeat = fate == Fate::Repeat;
+        let withheld = if request.intent == Intent::Withhold {
+            Some(Fate::Withheld)
         } else {
-            (
-                Outcome::Wait {
-                    on: match gated {
-                        Some(gated) => gated(on),
-                        None => on,
-                    },
-                    repeat: fate == Fate::Repeat,
-                },
-                fate,
-            )
+            held.then_some(Fate::Held)
+        };
+        if let Some(withheld) = withheld {
+            return (Outcome::Silence, if repeat { fate } else { withheld });
         }
+        // Behind a gate it is not the commit that the answer waits for.
+        let then = Then {
+            repeat,
+            remembered: remembered.filter(|_| gated.is_none()),
+        };
+        let on = match gated {
+            Some(gated) => gated(on),
+            None => on,
+        };
+        (Outcome::Wait { on, then }, fate)
     }
 
     fn without_record<T>(&self, request: &Request<'_, T>, rules: &Rules) -> (Outcome, Fate) {
@@ -332,9 +322,10 @@ impl Intake {
         request: &mut Request<'_, T>,
         origin: &Origin<'_>,
         now: Moment,
-    ) -> (Option<Awaited>, Fate) {
+    ) -> (Option<(Awaited, Option<Remembered>)>, Fate) {
         let identity = answered_alike(&request.identity, request.intent, origin.shadow);
-        let mut repeats = self.shard(&identity);
+        let shard = shard_of(&identity);
+        let mut repeats = lock(&self.repeats[shard]);
         let may_repeat = match repeats.find(&identity, now.mono) {
             // What did not become durable, because the disk was full, was never acknowledged: its
             // retry must get another try, not join the failure.
@@ -345,7 +336,7 @@ impl Intake {
             Finding::Repeat { of, earlier } => {
                 drop(repeats);
                 self.tell_repeat(earlier, origin, now);
-                return (Some(of), Fate::Repeat);
+                return (Some((of, None)), Fate::Repeat);
             }
             Finding::MayRepeat { earlier } => Some(earlier),
             Finding::New => None,
@@ -355,7 +346,8 @@ impl Intake {
         }
         let id = entropy::event_id(now.utc);
         let slot = Slot::new();
-        repeats.remember(&identity, now.mono, id, Awaited::Slot(Arc::clone(&slot)));
+        let memo = Awaited::Slot(Arc::clone(&slot));
+        let serial = repeats.remember(&identity, now.mono, id, memo);
         drop(repeats);
         let accounts = self.parts.accounts.load();
         let stamp = Stamp {
@@ -378,8 +370,9 @@ impl Intake {
             self.shard(&identity).forget(&identity, id);
             return (None, Fate::Overloaded);
         }
+        let remembered = Remembered { shard, serial };
         (
-            Some(Awaited::Slot(slot)),
+            Some((Awaited::Slot(slot), Some(remembered))),
             if may_repeat.is_some() {
                 Fate::PossibleRepeat
             } else {
@@ -398,8 +391,7 @@ impl Intake {
     }
 
     fn shard(&self, identity: &Identity) -> MutexGuard<'_, Repeats<Awaited>> {
-        let index = usize::from(identity.account[0]) % SHARDS;
-        lock(&self.repeats[index])
+        lock(&self.repeats[shard_of(identity)])
     }
 }
 
@@ -412,6 +404,12 @@ impl Accounts for Intake {
     ) -> Option<Arc<larm_carrier::Policy>> {
         self.parts.accounts.load().find(receiver, line, account)
     }
+}
+
+/// Which window an account's frames are in. The packed account starts with lengths, so all of it counts.
+fn shard_of(identity: &Identity) -> usize {
+    let sum = |sum: u8, byte: &u8| sum.wrapping_mul(31).wrapping_add(*byte);
+    usize::from(identity.account.iter().fold(0, sum)) % SHARDS
 }
 
 /// A window is plain data: a panic while it was held leaves at worst one entry too many.
@@ -491,7 +489,7 @@ impl Stamp<'_> {
         event.path = Some(Path {
             listener: self.origin.listener.to_string(),
             transport: self.origin.transport,
-            peer: self.origin.peer.to_string(),
+            peer: peer::text(self.origin.peer),
             role: self.origin.role,
             number,
         });

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use larm_carrier::{Answer, Moment, Session, Verdict};
 
-use super::{Awaited, Intake, Outcome};
+use super::identify::Serial;
+use super::{Awaited, Intake, Outcome, lock};
 use crate::entropy;
 use crate::journal::Commit;
 use crate::metrics::Fate;
@@ -21,9 +22,25 @@ pub enum Settling {
     Waits {
         /// Resolves when the sink is done with the frame.
         committed: Committed,
-        /// It repeats an earlier frame.
-        repeat: bool,
+        /// What becomes of it then.
+        then: Then,
     },
+}
+
+/// What has to be done once a frame's outcome is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Then {
+    /// It repeats an earlier frame.
+    pub(super) repeat: bool,
+    /// Where the window of repeats remembers it, if it is to remember its place in the journal.
+    pub(super) remembered: Option<Remembered>,
+}
+
+/// A place in the windows of repeats.
+#[derive(Clone, Copy, Debug)]
+pub struct Remembered {
+    pub(super) shard: usize,
+    pub(super) serial: Serial,
 }
 
 impl Intake {
@@ -38,24 +55,30 @@ impl Intake {
             Outcome::Silence => Settling::Now(None),
             Outcome::Pulse => Settling::Now(self.parts.published.pulse().map(Verdict::Committed)),
             Outcome::Overloaded => Settling::Now(Some(Verdict::Overloaded)),
-            Outcome::Wait { on, repeat } => match on {
+            Outcome::Wait { on, then } => match on {
                 Awaited::Durable(position) => {
-                    Settling::Now(Some(self.proven(Some(position), repeat)))
+                    Settling::Now(Some(self.proven(Some(position), then.repeat)))
                 }
                 Awaited::Slot(slot) => Settling::Waits {
                     committed: slot.committed(),
-                    repeat,
+                    then,
                 },
             },
         }
     }
 
     /// The verdict once the wait is over; `None`: it was given up at its deadline.
-    pub fn conclude(&self, state: Option<State>, repeat: bool) -> Verdict<Commit> {
+    pub fn conclude(&self, state: Option<State>, then: Then) -> Verdict<Commit> {
         match state {
             None => Verdict::Late,
-            Some(State::Committed { last, .. }) => self.proven(Some(last), repeat),
-            Some(State::Failed | State::Pending) => self.proven(None, repeat),
+            Some(State::Committed { last, .. }) => {
+                if let Some(place) = then.remembered {
+                    // The window holds on to a number instead of the slot.
+                    lock(&self.repeats[place.shard]).settle(place.serial, Awaited::Durable(last));
+                }
+                self.proven(Some(last), then.repeat)
+            }
+            Some(State::Failed | State::Pending) => self.proven(None, then.repeat),
         }
     }
 
@@ -90,7 +113,7 @@ impl Intake {
         if matches!(verdict, Verdict::Late) {
             metrics.fate(Fate::Late);
         }
-        let answer = session.reply(ticket, verdict, now, &entropy::bytes::<32>(), out);
+        let answer = session.reply(ticket, verdict, now, entropy::bytes::<32>, out);
         metrics.answer(answer);
         if answer != Answer::Silence {
             metrics.reply_time(spent);

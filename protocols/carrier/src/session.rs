@@ -56,7 +56,7 @@ pub trait Session: Send + Sync + Unpin + 'static {
         ticket: Self::Ticket,
         verdict: Verdict<P>,
         now: Moment,
-        noise: &[u8; 32],
+        noise: impl FnOnce() -> [u8; 32],
         out: &mut Vec<u8>,
     ) -> Answer;
 

@@ -6,6 +6,8 @@
 //! time      = HH:MM:SS,MM-DD-YYYY            (may be empty)
 //! ```
 //! It is read from its end, because texts in the data may hold brackets and underscores.
+use memchr::memchr2;
+
 use crate::deviation::{Deviation, Deviations};
 use crate::xdata::Blocks;
 
@@ -55,6 +57,10 @@ impl<'b> Block<'b> {
     fn close(mut self, data: &'b [u8], spaced: bool) -> Self {
         self.closed = true;
         self.deviations.add_if(spaced, Deviation::TrailingData);
+        if memchr2(b'[', b']', data).is_none() {
+            self.data = data;
+            return self;
+        }
         let (front, behind) = split_at_end(data);
         if behind.contains(&b'[') {
             self.data = front;

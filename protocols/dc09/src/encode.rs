@@ -163,7 +163,7 @@ impl Outgoing {
             return Err(EncodeError::TooLong { len: body.len() });
         }
         let mut out = Vec::with_capacity(body.len() + 10);
-        reply::frame(self.form, &body, &mut out);
+        reply::frame(self.form, &mut out, |out| out.extend_from_slice(&body));
         Ok(out)
     }
 

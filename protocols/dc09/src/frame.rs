@@ -12,6 +12,7 @@
 //! how they were cut: one byte at a time gives the same frames.
 use larm_wire::crc::crc16_arc;
 use larm_wire::digits;
+use memchr::{memchr, memchr_iter};
 
 use crate::deviation::{Deviation, Deviations};
 use crate::error::DecodeError;
@@ -281,8 +282,7 @@ fn believable(input: &[u8]) -> bool {
 
 /// Bytes that start no frame, up to the next LF that does or may.
 fn noise(input: &[u8], whole: bool) -> Scan<'_> {
-    let end = lines(input)
-        .skip_while(|at| *at == 0)
+    let end = lines_from(input, 1)
         .find(|at| {
             input.get(*at..).is_some_and(|rest| match start(rest) {
                 Start::Sure(_) => true,
@@ -309,12 +309,9 @@ pub const fn is_filler(byte: u8) -> bool {
     matches!(byte, 0 | CR | LF)
 }
 
-fn lines(input: &[u8]) -> impl Iterator<Item = usize> + '_ {
-    input
-        .iter()
-        .enumerate()
-        .filter(|(_, byte)| **byte == LF)
-        .map(|(at, _)| at)
+/// Where LFs stand, from offset `from` on.
+fn lines_from(input: &[u8], from: usize) -> impl Iterator<Item = usize> + '_ {
+    memchr_iter(LF, input.get(from..).unwrap_or_default()).map(move |at| at + from)
 }
 
 /// Behind a sure header: by the length, by a documented vendor's length, or by the next CR.
@@ -366,7 +363,7 @@ fn vendor_length(input: &[u8], form: CrcForm, end: usize) -> Option<Frame<'_>> {
 fn intruder(input: &[u8], from: usize, end: usize) -> Option<usize> {
     let claimed = input.get(..end.min(input.len()))?;
     let mut first = None;
-    for at in lines(claimed).skip_while(|at| *at < from) {
+    for at in lines_from(claimed, from) {
         let Some(rest) = claimed.get(at..).filter(|rest| believable(rest)) else {
             continue;
         };
@@ -398,9 +395,7 @@ fn whole_and_right(input: &[u8]) -> bool {
 /// The length is of no use: the frame ends at its first CR, or is cut by the next header.
 fn damaged(input: &[u8], form: CrcForm, whole: bool, limit: usize) -> Scan<'_> {
     let body = form.body_start();
-    let next = lines(input)
-        .skip_while(|at| *at < body)
-        .find(|at| input.get(*at..).is_some_and(believable));
+    let next = lines_from(input, body).find(|at| input.get(*at..).is_some_and(believable));
     let region = next.and_then(|next| input.get(..next)).unwrap_or(input);
     if let Some(frame) = to_first_cr(region, form) {
         if !whole && ends_in_header(input, frame.bytes.len()) {
@@ -430,9 +425,14 @@ fn ends_in_header(input: &[u8], len: usize) -> bool {
 /// The frame up to its first CR, whatever its length says. `input` starts with LF.
 #[must_use]
 pub fn to_first_cr(input: &[u8], form: CrcForm) -> Option<Frame<'_>> {
+    Frame::at(input, form, first_cr(input, form)?)
+}
+
+/// Where the first CR behind the header stands.
+#[must_use]
+pub fn first_cr(input: &[u8], form: CrcForm) -> Option<usize> {
     let body = form.body_start();
-    let cr = input.iter().skip(body).position(|byte| *byte == CR)? + body;
-    Frame::at(input, form, cr)
+    memchr(CR, input.get(body..)?).map(|at| at + body)
 }
 
 /// The form of the checksum, where `input` surely starts a frame.

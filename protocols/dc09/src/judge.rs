@@ -494,7 +494,7 @@ impl<'f, 'r> Case<'f, 'r> {
     }
 
     fn account_digest(&self) -> [u8; 16] {
-        digest::content(&self.account_parts())
+        digest::name(self.account_parts())
     }
 
     fn identity(&self, content: [u8; 16], account: [u8; 16]) -> Identity {
@@ -584,9 +584,11 @@ fn sent_at(timestamp: Option<&str>) -> Option<Timestamp> {
 /// Control characters and bytes above 0x7F in content.
 fn charset(data: &[u8], extended: Blocks<'_>) -> Deviations {
     let mut found = Deviations::NONE;
-    for byte in data.iter().chain(extended.as_bytes()) {
-        found.add_if(byte.is_ascii_control(), Deviation::ControlChar);
-        found.add_if(!byte.is_ascii(), Deviation::NonAscii);
+    for bytes in [data, extended.as_bytes()] {
+        // Without a way out of the loop, which is then taken many bytes at a time.
+        let control = (bytes.iter()).fold(false, |any, byte| any | byte.is_ascii_control());
+        found.add_if(control, Deviation::ControlChar);
+        found.add_if(!bytes.is_ascii(), Deviation::NonAscii);
     }
     found
 }

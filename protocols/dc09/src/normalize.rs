@@ -10,6 +10,7 @@ use larm_event::{
     classify_sia,
 };
 use larm_wire::{stamp, text};
+use memchr::memchr_iter;
 
 use crate::cid::{CidEvent, CidQualifier, CidRules};
 use crate::deviation::Deviations;
@@ -442,6 +443,9 @@ fn keep(slot: &mut Option<String>, value: String) -> bool {
 /// The frame's bytes with the values of `K` blocks struck out, in frames of any condition.
 pub(crate) fn without_keys(bytes: &[u8]) -> Vec<u8> {
     let mut out = bytes.to_vec();
+    if !memchr_iter(b'[', bytes).any(|at| bytes.get(at + 1) == Some(&b'K')) {
+        return out;
+    }
     let mut inside = false;
     for at in 0..out.len() {
         let Some(byte) = out.get_mut(at) else { break };

@@ -41,8 +41,16 @@ impl KeyPlace {
 }
 
 /// `"ACK"…[]`, or `"*ACK"…[` cipher of `pad ] _time` with the key that opened the request.
-pub(crate) fn ack(echo: &Echo, now: Timestamp, noise: &[u8; 32], out: &mut Vec<u8>) {
-    let mut body = Vec::with_capacity(160);
+pub(crate) fn ack(
+    echo: &Echo,
+    now: Timestamp,
+    noise: impl FnOnce() -> [u8; 32],
+    out: &mut Vec<u8>,
+) {
+    frame(echo.form, out, |body| ack_body(echo, now, noise, body));
+}
+
+fn ack_body(echo: &Echo, now: Timestamp, noise: impl FnOnce() -> [u8; 32], body: &mut Vec<u8>) {
     if let Some(key) = echo.key.as_ref().and_then(KeyPlace::key) {
         body.extend_from_slice(b"\"*ACK\"");
         body.extend_from_slice(&echo.head);
@@ -50,7 +58,7 @@ pub(crate) fn ack(echo: &Echo, now: Timestamp, noise: &[u8; 32], out: &mut Vec<u
         let mut rest = [0u8; 21];
         rest[0] = b']';
         rest[1..].copy_from_slice(&stamp::format(now.as_millis()));
-        crypto::seal(key, &[], &rest, noise, &mut body);
+        crypto::seal(key, &[], &rest, &noise(), body);
     } else {
         body.extend_from_slice(b"\"ACK\"");
         body.extend_from_slice(&echo.head);
@@ -59,7 +67,6 @@ pub(crate) fn ack(echo: &Echo, now: Timestamp, noise: &[u8; 32], out: &mut Vec<u
             body.extend_from_slice(&stamp::format(now.as_millis()));
         }
     }
-    frame(echo.form, &body, out);
 }
 
 /// `"NAK"0000R0L0A0[]_time`: never encrypted, always with the receiver's time.
@@ -70,37 +77,46 @@ pub(crate) fn nak(echo: &Echo, now: Timestamp, out: &mut Vec<u8>) {
         b"A0"
     };
     let time = stamp::format(now.as_millis());
-    frame(
-        echo.form,
-        &[b"\"NAK\"0000R0L0", account, b"[]", &time].concat(),
-        out,
-    );
+    frame(echo.form, out, |body| {
+        for part in [b"\"NAK\"0000R0L0", account, b"[]", &time] {
+            body.extend_from_slice(part);
+        }
+    });
 }
 
 /// `"DUH"…[]`: never encrypted.
 pub(crate) fn duh(echo: &Echo, out: &mut Vec<u8>) {
-    frame(
-        echo.form,
-        &[b"\"DUH\"", echo.head.as_slice(), b"[]"].concat(),
-        out,
-    );
+    frame(echo.form, out, |body| {
+        for part in [b"\"DUH\"", echo.head.as_slice(), b"[]"] {
+            body.extend_from_slice(part);
+        }
+    });
 }
 
 /// Puts LF, checksum and length in front of a body, and CR behind it.
 ///
-/// `body.len() <= 4095`; a longer body has no frame and nothing is written.
-pub(crate) fn frame(form: CrcForm, body: &[u8], out: &mut Vec<u8>) {
+/// The body is at most 4095 bytes; a longer one has no frame and nothing is written.
+pub(crate) fn frame(form: CrcForm, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    let body_start = start + form.body_start();
+    out.resize(body_start, b'\n');
+    write(out);
+    let body = out.get(body_start..).unwrap_or_default();
     let Some(len) = u16::try_from(body.len()).ok().filter(|len| *len <= 0xFFF) else {
+        out.truncate(start);
         return;
     };
     let crc = crc16_arc(body);
-    out.push(b'\n');
-    match form {
-        CrcForm::Ascii => out.extend_from_slice(&hex::word_upper(crc)),
-        CrcForm::Binary => out.extend_from_slice(&crc.to_be_bytes()),
+    let (ascii, binary) = (hex::word_upper(crc), crc.to_be_bytes());
+    let crc: &[u8] = match form {
+        CrcForm::Ascii => &ascii,
+        CrcForm::Binary => &binary,
+    };
+    let length = hex::word_upper(len);
+    let head = out.iter_mut().skip(start + 1);
+    for (place, byte) in head.zip(crc.iter().chain(&length)) {
+        *place = *byte;
     }
-    out.extend_from_slice(&hex::word_upper(len));
-    out.extend_from_slice(body);
     out.push(b'\r');
 }
 
@@ -124,7 +140,7 @@ mod tests {
         ack(
             &echo(b"0000L0#1409", CrcForm::Ascii),
             now,
-            &[0; 32],
+            || [0; 32],
             &mut out,
         );
         assert_eq!(out, b"\n59890012\"ACK\"0000L0#1409[]\r");

@@ -136,10 +136,11 @@ impl Dc09 {
     /// only where a CR stands before the place that the length names.
     fn unchecked<'b>(input: &'b [u8], accounts: &dyn Accounts) -> Option<Frame<'b>> {
         let form = frame::sure_form(input)?;
-        let frame = frame::to_first_cr(input, form)?;
-        if frame::claimed_cr(input, form).is_some_and(|cr| cr < frame.bytes.len()) {
+        let cr = frame::first_cr(input, form)?;
+        if frame::claimed_cr(input, form).is_some_and(|claimed| claimed <= cr) {
             return None;
         }
+        let frame = frame::to_first_cr(input, form)?;
         let message = Message::read(frame).ok()?;
         let policy = find(accounts, &message.header, Some(&message))?;
         policy.quirks.has(quirks::CRC_UNCHECKED).then_some(frame)
@@ -212,7 +213,7 @@ impl Session for Dc09 {
         ticket: Ticket,
         verdict: Verdict<P>,
         now: Moment,
-        noise: &[u8; 32],
+        noise: impl FnOnce() -> [u8; 32],
         out: &mut Vec<u8>,
     ) -> Answer {
         let Ticket { echo, intent } = ticket;

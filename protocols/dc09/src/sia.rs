@@ -334,12 +334,13 @@ impl<'b> Events<'b> {
 
     /// An ASCII text directly behind an event is about that event.
     fn with_text_behind(&mut self, mut event: SiaEvent<'b>) -> SiaEvent<'b> {
-        let mut ahead = self.clone();
-        while ahead.separator() {}
-        if let Some(text) = ahead.ascii_text() {
-            *self = ahead;
+        let here = (self.rest, self.at_block_start, self.qualified);
+        while self.separator() {}
+        if let Some(text) = self.ascii_text() {
             event.more_text = event.text.and(Some(text));
             event.text = event.text.or(Some(text));
+        } else {
+            (self.rest, self.at_block_start, self.qualified) = here;
         }
         if event.text.is_none() {
             event.text = self.pending_text.take();
@@ -363,12 +364,10 @@ fn is_code(code: &str) -> bool {
 
 /// Two capitals, an address, and then the end of the item or one of its signs.
 pub(crate) fn starts_event(input: &[u8]) -> bool {
-    take_str(input, 2).is_some_and(|(code, rest)| {
-        is_code(code) && {
-            let (_, rest) = read_address(rest);
-            ends_item(rest) || rest.first() == Some(&b'^') || rest.first() == Some(&b'*')
-        }
-    })
+    matches!(input, [a, b, ..] if a.is_ascii_uppercase() && b.is_ascii_uppercase()) && {
+        let (_, rest) = read_address(input.get(2..).unwrap_or_default());
+        ends_item(rest) || rest.first() == Some(&b'^') || rest.first() == Some(&b'*')
+    }
 }
 
 fn ends_item(rest: &[u8]) -> bool {
@@ -391,10 +390,10 @@ fn take_while_str(input: &[u8], accept: impl Fn(u8) -> bool) -> (&str, &[u8]) {
 
 /// Two small letters and their value. Unknown pairs read the same way: their digits are not a code.
 fn read_modifier(input: &[u8]) -> Option<(Modifier<'_>, &[u8])> {
-    let (name, rest) = take_str(input, 2)?;
-    if !name.bytes().all(|byte| byte.is_ascii_lowercase()) {
+    if !matches!(input, [a, b, ..] if a.is_ascii_lowercase() && b.is_ascii_lowercase()) {
         return None;
     }
+    let (name, rest) = take_str(input, 2)?;
     let sign = |byte: u8| byte.is_ascii_digit() || matches!(byte, b':' | b'-' | b'.' | b',' | b'+');
     let (value, behind) = take_while_str(rest, sign);
     let (hex, after) = take_while_str(rest, |byte| sign(byte) || byte.is_ascii_hexdigit());
@@ -425,10 +424,12 @@ fn read_address(input: &[u8]) -> (&str, &[u8]) {
         input,
         |byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F' | b'-' | b':'),
     );
-    let next_is_code = take_str(behind, 2)
-        .is_some_and(|(code, _)| is_code(code) && !classify_sia(code).name.is_empty());
+    let next_is_code = || {
+        take_str(behind, 2)
+            .is_some_and(|(code, _)| is_code(code) && !classify_sia(code).name.is_empty())
+    };
     let ends = ends_item(after) || matches!(after.first(), Some(b'^' | b'*'));
-    if all.len() > digits.len() && ends && !next_is_code {
+    if all.len() > digits.len() && ends && !next_is_code() {
         (all, after)
     } else {
         (digits, behind)

@@ -170,7 +170,11 @@ pub fn write_ack(head: &[u8], form: CrcForm, out: &mut Vec<u8>) {
         out.extend_from_slice(b"[]");
         finish(start, out);
     } else {
-        reply::frame(form, &[b"\"ACK\"", head, b"[]"].concat(), out);
+        reply::frame(form, out, |body| {
+            for part in [b"\"ACK\"", head, b"[]"] {
+                body.extend_from_slice(part);
+            }
+        });
     }
 }
 

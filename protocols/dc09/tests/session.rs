@@ -80,7 +80,7 @@ fn answer(session: &Dc09, request: Request<'_, Ticket>, now: Moment) -> Outcome 
         request.ticket,
         Verdict::Committed(Durable),
         now,
-        &[9; 32],
+        || [9; 32],
         &mut out,
     );
     Outcome {
@@ -365,7 +365,7 @@ fn only_a_commit_is_answered() {
             _ => Verdict::Late,
         };
         let mut out = Vec::new();
-        let answer = session.reply(request.ticket, verdict, at(NOON), &[0; 32], &mut out);
+        let answer = session.reply(request.ticket, verdict, at(NOON), || [0; 32], &mut out);
         assert_eq!(answer, Answer::Silence);
         assert!(out.is_empty());
     }

@@ -370,7 +370,7 @@ fn answers(row: &Row, mode: Mode, quirks: Quirks, wrong: &mut Vec<String>) -> Ve
                     request.ticket,
                     Verdict::Committed(Durable),
                     moment,
-                    &[7; 32],
+                    || [7; 32],
                     &mut out,
                 );
                 check_reply(row, &frame, answer, &out, wrong);

@@ -71,6 +71,11 @@ fn character(byte: u8, charset: Charset) -> char {
 /// Different texts stay different. Clean text is borrowed.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
+    // Nearly all text is this plain; looked at many bytes at a time.
+    let plain = |byte: u8| matches!(byte, b' '..=b'[' | b']'..=b'~');
+    if text.bytes().fold(true, |all, byte| all & plain(byte)) {
+        return Cow::Borrowed(text);
+    }
     let Some(first) = text.find(needs_escape) else {
         return Cow::Borrowed(text);
     };
