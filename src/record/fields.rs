@@ -75,8 +75,13 @@ pub(super) struct Fields<'o>(pub(super) &'o mut Vec<u8>);
 
 impl Fields<'_> {
     pub(super) fn bytes(&mut self, tag: Tag, bytes: &[u8]) {
-        self.0.push(tag as u8);
-        varint(self.0, bytes.len());
+        if let Ok(len @ ..=0x7F) = u8::try_from(bytes.len()) {
+            // Nearly every field: tag and length in one go.
+            self.0.extend_from_slice(&[tag as u8, len]);
+        } else {
+            self.0.push(tag as u8);
+            varint(self.0, bytes.len());
+        }
         self.0.extend_from_slice(bytes);
     }
 
