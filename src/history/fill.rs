@@ -29,11 +29,13 @@ const SYNC_EVERY: Duration = Duration::from_secs(10);
 /// Time between two looks for months that may go.
 const KEEP_EVERY: Duration = Duration::from_mins(10);
 /// Records published in a second from which on receiving is at work in earnest.
-const BUSY_PER_SECOND: u128 = 5_000;
+const BUSY_PER_SECOND: u128 = 4_000;
 /// While it is: how many times as long as storing a batch took is waited before the next one. The
 /// disk and the processors are left to who waits for an answer; the history falls behind and catches
 /// up, and whoever reads events gets the newest ones from the journal.
-const REST: u32 = 4;
+const REST: u32 = 19;
+/// While it is: most entries in one transaction, so that the disk is never taken for long.
+const BATCH_ROWS_BUSY: usize = 1_024;
 /// The longest such wait.
 const REST_MAX: Duration = Duration::from_secs(2);
 /// First and longest pause after an error.
@@ -73,6 +75,7 @@ impl Filler {
             stop: Arc::clone(&stop),
             keep: Arc::clone(&keep),
             kept_at: None,
+            pace: Pace::default(),
             told,
             repeats_fail: false,
             progress: Arc::clone(&progress),
@@ -147,6 +150,25 @@ enum Failed {
     Source(#[from] SourceError),
 }
 
+/// How much is received while the history is filled.
+#[derive(Default)]
+struct Pace {
+    /// When it was looked last, and what was published then.
+    looked: Option<(Instant, u64)>,
+    /// Receiving is at work in earnest.
+    busy: bool,
+}
+
+impl Pace {
+    fn note(&mut self, now: Instant, published: u64) {
+        if let Some((at, before)) = self.looked.replace((now, published)) {
+            let millis = now.saturating_duration_since(at).as_millis().max(1);
+            let came = u128::from(published.saturating_sub(before));
+            self.busy = came * 1_000 > BUSY_PER_SECOND * millis;
+        }
+    }
+}
+
 /// What the thread works with.
 struct Work<O, P> {
     directory: PathBuf,
@@ -156,6 +178,7 @@ struct Work<O, P> {
     keep: Arc<AtomicU32>,
     /// When old months were removed last, and how many were to be kept.
     kept_at: Option<(Instant, u32)>,
+    pace: Pace,
     told: Receiver<Repeated>,
     /// The last attempt to store repeats failed, which was said.
     repeats_fail: bool,
@@ -219,11 +242,14 @@ where
             if batch.is_empty() {
                 self.wait(IDLE);
             } else {
-                let (began, before) = (Instant::now(), (self.published)());
+                let began = Instant::now();
                 let appended = writer.append(&batch);
                 self.note(&writer);
                 let appended = appended?;
-                self.rest(began.elapsed(), (self.published)().saturating_sub(before));
+                self.pace.note(Instant::now(), (self.published)());
+                if self.pace.busy {
+                    self.wait((began.elapsed() * REST).min(REST_MAX));
+                }
                 self.progress
                     .rows
                     .fetch_add(appended.rows, Ordering::Relaxed);
@@ -284,13 +310,6 @@ where
         Ok(())
     }
 
-    /// Steps back while much is received: `came` records were published while storing took `took`.
-    fn rest(&self, took: Duration, came: u64) {
-        if u128::from(came) * 1_000 > BUSY_PER_SECOND * took.as_millis().max(1) {
-            self.wait((took * REST).min(REST_MAX));
-        }
-    }
-
     /// Fills `batch` with what is published behind `last`, up to its limits.
     fn read(&self, source: &mut S, last: u64, batch: &mut Vec<Entry>) -> Result<(), SourceError> {
         batch.clear();
@@ -298,7 +317,12 @@ where
         self.progress.published.store(published, Ordering::Release);
         let mut reached = last;
         let mut bytes = 0;
-        while reached < published && batch.len() < BATCH_ROWS_MAX && bytes < BATCH_BYTES_MAX {
+        let rows_max = if self.pace.busy {
+            BATCH_ROWS_BUSY
+        } else {
+            BATCH_ROWS_MAX
+        };
+        while reached < published && batch.len() < rows_max && bytes < BATCH_BYTES_MAX {
             let Some(entry) = source.next()? else {
                 break;
             };
