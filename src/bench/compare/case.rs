@@ -12,6 +12,8 @@ pub enum Who {
     LarmWithoutHistory,
     /// The ceiling.
     Echo,
+    /// The ceiling, with every frame durable in a journal before its answer.
+    KeptEcho,
     /// One of the peers.
     Peer(usize),
 }
@@ -102,6 +104,7 @@ pub struct Case {
 /// The figure of larm itself in every case.
 pub(super) const LARM: &str = "larm";
 pub(super) const ECHO: &str = "echo";
+pub(super) const KEPT: &str = "echo, kept";
 pub(super) const PLAIN: &str = "larm, plain";
 pub(super) const WITHOUT_HISTORY: &str = "larm, no history";
 pub(super) const BEST: &str = "larm, closed loop";
@@ -118,9 +121,9 @@ impl Case {
         let sixty_four = LoadSpec::tcp(64);
         let all = |name, about, spec| Self::among_all(name, about, Work::Load(spec), peers);
         vec![
-            all("tcp-1", "TCP, one connection", LoadSpec::tcp(1)),
-            all("tcp-64", "TCP, 64 connections", sixty_four),
-            all("tcp-1000", "TCP, 1,000 connections", LoadSpec::tcp(1_000)),
+            all("tcp-1", "TCP, one connection", LoadSpec::tcp(1)).with_kept_echo(),
+            all("tcp-64", "TCP, 64 connections", sixty_four).with_kept_echo(),
+            all("tcp-1000", "TCP, 1,000 connections", LoadSpec::tcp(1_000)).with_kept_echo(),
             all(
                 "tcp-64-depth-16",
                 "TCP, 64 connections, depth 16",
@@ -128,7 +131,8 @@ impl Case {
                     depth: 16,
                     ..sixty_four
                 },
-            ),
+            )
+            .with_kept_echo(),
             all(
                 "udp-64",
                 "UDP, 64 sockets",
@@ -187,6 +191,20 @@ impl Case {
             contestants: contestants.collect(),
             in_order: false,
         }
+    }
+
+    /// What durability costs alone stands beside the ceiling: no target is held against it.
+    fn with_kept_echo(mut self) -> Self {
+        let echo = self.contestants.iter().position(|c| c.who == Who::Echo);
+        if let Some((place, echo)) = echo.and_then(|at| Some((at, self.contestants.get(at)?))) {
+            let kept = Contestant {
+                label: KEPT.to_owned(),
+                who: Who::KeptEcho,
+                work: echo.work,
+            };
+            self.contestants.insert(place + 1, kept);
+        }
+        self
     }
 
     fn encrypted(peers: &[String]) -> Self {
@@ -267,6 +285,7 @@ mod tests {
         names.dedup();
         assert_eq!(names.len(), cases.len());
         let tcp = &cases[0].contestants;
-        assert_eq!(tcp[2].who, Who::Peer(0));
+        assert_eq!(tcp[2].who, Who::KeptEcho);
+        assert_eq!(tcp[3].who, Who::Peer(0));
     }
 }

@@ -79,10 +79,13 @@ impl Receiver {
             Who::Larm => larm(setup, scratch, true),
             Who::LarmWithoutHistory => larm(setup, scratch, false),
             Who::Echo => {
-                let mut command = Command::new(&setup.program);
-                command.args(["bench", "echo", "--listen", "127.0.0.1:0"]);
-                command.args(["--key", &setup.key_hex]);
+                let mut command = echo(setup);
                 command.args(&setup.echo_args);
+                announced("echo", command, scratch)
+            }
+            Who::KeptEcho => {
+                let mut command = echo(setup);
+                command.arg("--keep").arg(scratch.path().join("journal"));
                 announced("echo", command, scratch)
             }
             Who::Peer(place) => match setup.peers.get(place) {
@@ -108,6 +111,13 @@ impl Receiver {
     pub fn pid(&self) -> u32 {
         self.pid
     }
+}
+
+fn echo(setup: &Setup) -> Command {
+    let mut command = Command::new(&setup.program);
+    command.args(["bench", "echo", "--listen", "127.0.0.1:0"]);
+    command.args(["--key", &setup.key_hex]);
+    command
 }
 
 fn larm(setup: &Setup, scratch: Scratch, history: bool) -> Result<Receiver, ReceiverError> {

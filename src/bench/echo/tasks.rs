@@ -9,19 +9,14 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use super::{Answers, Setup};
 
 /// Read in one go, as larm does.
-const READ_LEN: usize = 4_096;
+pub(super) const READ_LEN: usize = 4_096;
 
 pub(super) fn run(
     setup: &Setup,
     answers: Arc<Answers>,
     ready: impl FnOnce(SocketAddr) -> io::Result<()>,
 ) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(setup.threads.max(1))
-        .enable_all()
-        .thread_name("echo")
-        .build()?;
-    runtime.block_on(async {
+    runtime(setup)?.block_on(async {
         let listener = listen(setup.listen)?;
         let address = listener.local_addr()?;
         let datagrams = UdpSocket::bind(address).await?;
@@ -33,7 +28,16 @@ pub(super) fn run(
     })
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+/// A worker for each processor, unless the set-up says otherwise.
+pub(super) fn runtime(setup: &Setup) -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(setup.threads.max(1))
+        .enable_all()
+        .thread_name("echo")
+        .build()
+}
+
+pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() {
         tokio::net::TcpSocket::new_v4()?
     } else {

@@ -1,6 +1,7 @@
 //! `larm bench echo`: the ceiling.
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -13,7 +14,9 @@ use crate::bench::echo::{self, Setup, Shape};
 #[derive(Clone, Debug, clap::Args)]
 #[command(
     after_help = "It listens over TCP and UDP until it is stopped, cuts frames by their length, and answers each with \
-an acknowledgement. It checks nothing and keeps nothing: not for alarms.\n\n\
+an acknowledgement. It checks nothing and keeps nothing: not for alarms. With --keep it answers once the \
+bytes are durable in a journal, over TCP, and still understands nothing: what the way to the disk costs \
+alone.\n\n\
 Standard output: `listening on ADDRESS:PORT`, then `ready`."
 )]
 pub(super) struct Args {
@@ -29,6 +32,9 @@ pub(super) struct Args {
     /// Seals the answers to encrypted messages: 32, 48 or 64 hex digits.
     #[arg(long, value_name = "HEX", value_parser = super::load::key)]
     key: Option<Arc<Key>>,
+    /// Keep what is answered in a journal in this directory, and answer it once it is durable.
+    #[arg(long, value_name = "DIR", conflicts_with = "shape")]
+    keep: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -49,6 +55,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         },
         threads: args.threads.map_or(processors, usize::from),
         key: args.key.clone(),
+        keep: args.keep.clone(),
     };
     echo::run(&setup, |address| {
         let mut out = std::io::stdout().lock();
