@@ -91,8 +91,9 @@ fn text(out: &mut Vec<u8>, text: &str) {
     let _ = serde_json::to_writer(out, text);
 }
 
-/// Who the event is from, as a path.
-fn source(delivery: &Delivery) -> String {
+/// Who the event is from, as a path: the `source` attribute.
+#[must_use]
+pub fn source(delivery: &Delivery) -> String {
     let event = &*delivery.event;
     let mut path = String::from("/gateway/");
     segment(&mut path, &event.node);

@@ -190,6 +190,8 @@ async fn a_record_is_what_the_book_says() {
         assert_eq!(record["partition"], record["java_partition"], "{record}");
         let headers = &record["headers"];
         assert_eq!(headers["ce_specversion"], "1.0");
+        assert_eq!(headers["ce_type"], "io.github.larm-gateway.event.v1");
+        assert_eq!(headers["ce_source"], "/gateway/west");
         assert_eq!(headers["ce_subject"].as_str(), event.account.as_deref());
         assert_eq!(headers["ce_time"], event.received_at.to_string());
         assert_eq!(headers["ce_journalseq"], delivery.position.to_string());

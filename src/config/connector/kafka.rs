@@ -7,7 +7,7 @@ use super::super::reader::Table;
 use super::super::schema::{Key, Takes, quote, quote_all};
 use super::super::units::show_duration;
 use super::super::words::words;
-use super::optional::{show_path, show_text, text_option};
+use super::shared::{self, show_path, show_text, text_option};
 
 words! {
     /// How a user logs in.
@@ -91,13 +91,10 @@ pub(super) const KEYS: &[Key] = &[
         what: "User name for SASL; goes with `password_file`.",
         reload: true,
     },
-    Key {
-        name: "password_file",
-        takes: Takes::Path,
-        default: "",
-        what: "File with the user's password, read when the connector starts.",
-        reload: true,
-    },
+    shared::file(
+        "password_file",
+        "File with the user's password, read when the connector starts.",
+    ),
     Key {
         name: "mechanism",
         takes: Takes::Word(Mechanism::WORDS),
@@ -112,38 +109,15 @@ pub(super) const KEYS: &[Key] = &[
         what: "Whether connections are encrypted.",
         reload: true,
     },
-    Key {
-        name: "ca_file",
-        takes: Takes::Path,
-        default: "",
-        what: "PEM file of the authority that signed the brokers' certificates; without it, the \
-               system's roots.",
-        reload: true,
-    },
-    Key {
-        name: "certificate_file",
-        takes: Takes::Path,
-        default: "",
-        what: "PEM file of larm's own certificate; goes with `key_file`.",
-        reload: true,
-    },
-    Key {
-        name: "key_file",
-        takes: Takes::Path,
-        default: "",
-        what: "PEM file of its private key.",
-        reload: true,
-    },
-    Key {
-        name: "timeout",
-        takes: Takes::Duration {
-            min: 1_000,
-            max: 300_000,
-        },
-        default: "\"10s\"",
-        what: "How long the client itself tries before the event is sent again.",
-        reload: true,
-    },
+    shared::CA_FILE,
+    shared::CERTIFICATE_FILE,
+    shared::KEY_FILE,
+    shared::duration(
+        "timeout",
+        (1_000, 300_000),
+        "\"10s\"",
+        "How long the client itself tries before the event is sent again.",
+    ),
 ];
 
 impl Kafka {
@@ -157,9 +131,12 @@ impl Kafka {
         table.path_option("password_file", &mut found.password_file);
         table.word("mechanism", Mechanism::from_word, &mut found.mechanism);
         table.flag("tls", &mut found.tls);
-        table.path_option("ca_file", &mut found.ca_file);
-        table.path_option("certificate_file", &mut found.certificate_file);
-        table.path_option("key_file", &mut found.key_file);
+        let tls = [
+            &mut found.ca_file,
+            &mut found.certificate_file,
+            &mut found.key_file,
+        ];
+        shared::read_tls(table, tls);
         table.duration("timeout", &mut found.timeout);
         found
     }
@@ -173,9 +150,9 @@ impl Kafka {
             "password_file" => show_path(self.password_file.as_ref()),
             "mechanism" => Some(quote(self.mechanism.as_str())),
             "tls" => Some(self.tls.to_string()),
-            "ca_file" => show_path(self.ca_file.as_ref()),
-            "certificate_file" => show_path(self.certificate_file.as_ref()),
-            "key_file" => show_path(self.key_file.as_ref()),
+            "ca_file" | "certificate_file" | "key_file" => {
+                shared::show_tls(key, [&self.ca_file, &self.certificate_file, &self.key_file])
+            }
             "timeout" => Some(quote(&show_duration(self.timeout))),
             _ => None,
         }

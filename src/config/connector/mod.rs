@@ -10,9 +10,9 @@ mod kafka;
 mod kinds;
 mod mqtt;
 mod nats;
-mod optional;
 mod postgresql;
 mod route;
+mod shared;
 mod surgard;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use super::super::reader::Table;
 use super::super::schema::{Key, Takes, quote};
 use super::super::units::show_duration;
 use super::super::words::words;
+use super::shared::{self, show_path, show_text, text_option};
 use super::webhook::Denied;
 
 words! {
@@ -108,28 +109,9 @@ pub(super) const KEYS: &[Key] = &[
         what: "The broker, such as \"mqtts://broker.example.net:8883\"; needed. `mqtt` is in clear.",
         reload: true,
     },
-    Key {
-        name: "ca_file",
-        takes: Takes::Path,
-        default: "",
-        what: "PEM file of the authorities that may have signed the broker's certificate. Without \
-               it: the system's.",
-        reload: true,
-    },
-    Key {
-        name: "certificate_file",
-        takes: Takes::Path,
-        default: "",
-        what: "PEM file of the certificate that larm shows, with its chain; needs `key_file`.",
-        reload: true,
-    },
-    Key {
-        name: "key_file",
-        takes: Takes::Path,
-        default: "",
-        what: "PEM file of its private key.",
-        reload: true,
-    },
+    shared::CA_FILE,
+    shared::CERTIFICATE_FILE,
+    shared::KEY_FILE,
     Key {
         name: "server_name",
         takes: Takes::Text { max: 253 },
@@ -153,13 +135,10 @@ pub(super) const KEYS: &[Key] = &[
         what: "User name; needs `password_file`.",
         reload: true,
     },
-    Key {
-        name: "password_file",
-        takes: Takes::Path,
-        default: "",
-        what: "File with the password, on its first line.",
-        reload: true,
-    },
+    shared::file(
+        "password_file",
+        "File with the password, on its first line.",
+    ),
     Key {
         name: "topic",
         takes: Takes::Text { max: 256 },
@@ -192,26 +171,18 @@ pub(super) const KEYS: &[Key] = &[
                account's events wait until a person has put it right, or go to the dead letters.",
         reload: true,
     },
-    Key {
-        name: "keep_alive",
-        takes: Takes::Duration {
-            min: 5_000,
-            max: 3_600_000,
-        },
-        default: "\"30s\"",
-        what: "Longest silence on the connection, in whole seconds.",
-        reload: true,
-    },
-    Key {
-        name: "timeout",
-        takes: Takes::Duration {
-            min: 100,
-            max: 120_000,
-        },
-        default: "\"10s\"",
-        what: "How long connecting may take, and how long the broker's confirmation.",
-        reload: true,
-    },
+    shared::duration(
+        "keep_alive",
+        (5_000, 3_600_000),
+        "\"30s\"",
+        "Longest silence on the connection, in whole seconds.",
+    ),
+    shared::duration(
+        "timeout",
+        (100, 120_000),
+        "\"10s\"",
+        "How long connecting may take, and how long the broker's confirmation.",
+    ),
     Key {
         name: "unconfirmed_max",
         takes: Takes::Count {
@@ -262,18 +233,16 @@ pub(super) const KEYS: &[Key] = &[
 impl Mqtt {
     pub(super) fn read(table: &Table<'_>) -> Self {
         let mut found = Self::default();
-        let text = |key| {
-            let mut text = String::new();
-            table.text(key, &mut text);
-            (!text.is_empty()).then_some(text)
-        };
         table.url("url", &mut found.url);
-        table.path_option("ca_file", &mut found.ca_file);
-        table.path_option("certificate_file", &mut found.certificate_file);
-        table.path_option("key_file", &mut found.key_file);
-        found.server_name = text("server_name");
-        found.client_id = text("client_id");
-        found.user = text("user");
+        let tls = [
+            &mut found.ca_file,
+            &mut found.certificate_file,
+            &mut found.key_file,
+        ];
+        shared::read_tls(table, tls);
+        found.server_name = text_option(table, "server_name");
+        found.client_id = text_option(table, "client_id");
+        found.user = text_option(table, "user");
         table.path_option("password_file", &mut found.password_file);
         table.text("topic", &mut found.topic);
         table.word("payload", Payload::from_word, &mut found.payload);
@@ -291,17 +260,15 @@ impl Mqtt {
 
     /// The value of `key` as it would stand in the file; `None` where it would not stand there.
     pub(super) fn show(&self, key: &str) -> Option<String> {
-        let path =
-            |path: &Option<PathBuf>| path.as_ref().map(|path| quote(&path.to_string_lossy()));
         match key {
             "url" => (!self.url.is_empty()).then(|| quote(&self.url)),
-            "ca_file" => path(&self.ca_file),
-            "certificate_file" => path(&self.certificate_file),
-            "key_file" => path(&self.key_file),
-            "server_name" => self.server_name.as_deref().map(quote),
-            "client_id" => self.client_id.as_deref().map(quote),
-            "user" => self.user.as_deref().map(quote),
-            "password_file" => path(&self.password_file),
+            "ca_file" | "certificate_file" | "key_file" => {
+                shared::show_tls(key, [&self.ca_file, &self.certificate_file, &self.key_file])
+            }
+            "server_name" => show_text(self.server_name.as_ref()),
+            "client_id" => show_text(self.client_id.as_ref()),
+            "user" => show_text(self.user.as_ref()),
+            "password_file" => show_path(self.password_file.as_ref()),
             "topic" => Some(quote(&self.topic)),
             "payload" => Some(quote(self.payload.as_str())),
             "no_subscriber" => Some(quote(self.no_subscriber.as_str())),

@@ -6,7 +6,7 @@ use super::super::reader::Table;
 use super::super::schema::{Key, Takes, quote, quote_all};
 use super::super::units::show_duration;
 use super::super::words::words;
-use super::optional::{show_path, show_text, text_option};
+use super::shared::{self, show_path, show_text, text_option};
 
 words! {
     /// What to do about the stream before the first event.
@@ -132,31 +132,18 @@ pub(super) const KEYS: &[Key] = &[
         what: "Copies of a stream that larm creates.",
         reload: true,
     },
-    Key {
-        name: "duplicate_window",
-        takes: Takes::Duration {
-            min: 1_000,
-            max: 86_400_000,
-        },
-        default: "\"10m\"",
-        what: "For how long the server has to know an id again; set in a stream that larm creates, \
+    shared::duration(
+        "duplicate_window",
+        (1_000, 86_400_000),
+        "\"10m\"",
+        "For how long the server has to know an id again; set in a stream that larm creates, \
                and a reason for a warning where it is less.",
-        reload: true,
-    },
-    Key {
-        name: "credentials_file",
-        takes: Takes::Path,
-        default: "",
-        what: "File with JWT and seed, as `nsc` writes it.",
-        reload: true,
-    },
-    Key {
-        name: "nkey_file",
-        takes: Takes::Path,
-        default: "",
-        what: "File with the seed of an nkey.",
-        reload: true,
-    },
+    ),
+    shared::file(
+        "credentials_file",
+        "File with JWT and seed, as `nsc` writes it.",
+    ),
+    shared::file("nkey_file", "File with the seed of an nkey."),
     Key {
         name: "user",
         takes: Takes::Text { max: 128 },
@@ -164,20 +151,11 @@ pub(super) const KEYS: &[Key] = &[
         what: "User name; goes with `password_file`.",
         reload: true,
     },
-    Key {
-        name: "password_file",
-        takes: Takes::Path,
-        default: "",
-        what: "File with the user's password. Files with secrets are read at each connection.",
-        reload: true,
-    },
-    Key {
-        name: "token_file",
-        takes: Takes::Path,
-        default: "",
-        what: "File with a token.",
-        reload: true,
-    },
+    shared::file(
+        "password_file",
+        "File with the user's password. Files with secrets are read at each connection.",
+    ),
+    shared::file("token_file", "File with a token."),
     Key {
         name: "tls",
         takes: Takes::Flag,
@@ -185,48 +163,21 @@ pub(super) const KEYS: &[Key] = &[
         what: "Whether the connection has to be encrypted, whatever the addresses say.",
         reload: true,
     },
-    Key {
-        name: "ca_file",
-        takes: Takes::Path,
-        default: "",
-        what: "PEM file of the authority that signed the server's certificate; without it, the \
-               system's roots.",
-        reload: true,
-    },
-    Key {
-        name: "certificate_file",
-        takes: Takes::Path,
-        default: "",
-        what: "PEM file of larm's own certificate; goes with `key_file`.",
-        reload: true,
-    },
-    Key {
-        name: "key_file",
-        takes: Takes::Path,
-        default: "",
-        what: "PEM file of its private key.",
-        reload: true,
-    },
-    Key {
-        name: "connect_timeout",
-        takes: Takes::Duration {
-            min: 100,
-            max: 60_000,
-        },
-        default: "\"5s\"",
-        what: "How long connecting to one server may take.",
-        reload: true,
-    },
-    Key {
-        name: "timeout",
-        takes: Takes::Duration {
-            min: 100,
-            max: 60_000,
-        },
-        default: "\"5s\"",
-        what: "How long a confirmation may take; then the event is published again.",
-        reload: true,
-    },
+    shared::CA_FILE,
+    shared::CERTIFICATE_FILE,
+    shared::KEY_FILE,
+    shared::duration(
+        "connect_timeout",
+        (100, 60_000),
+        "\"5s\"",
+        "How long connecting to one server may take.",
+    ),
+    shared::duration(
+        "timeout",
+        (100, 60_000),
+        "\"5s\"",
+        "How long a confirmation may take; then the event is published again.",
+    ),
 ];
 
 impl Nats {
@@ -250,9 +201,12 @@ impl Nats {
         table.path_option("password_file", &mut found.password_file);
         table.path_option("token_file", &mut found.token_file);
         table.flag("tls", &mut found.tls);
-        table.path_option("ca_file", &mut found.ca_file);
-        table.path_option("certificate_file", &mut found.certificate_file);
-        table.path_option("key_file", &mut found.key_file);
+        let tls = [
+            &mut found.ca_file,
+            &mut found.certificate_file,
+            &mut found.key_file,
+        ];
+        shared::read_tls(table, tls);
         table.duration("connect_timeout", &mut found.connect_timeout);
         table.duration("timeout", &mut found.timeout);
         found
@@ -273,9 +227,9 @@ impl Nats {
             "password_file" => show_path(self.password_file.as_ref()),
             "token_file" => show_path(self.token_file.as_ref()),
             "tls" => Some(self.tls.to_string()),
-            "ca_file" => show_path(self.ca_file.as_ref()),
-            "certificate_file" => show_path(self.certificate_file.as_ref()),
-            "key_file" => show_path(self.key_file.as_ref()),
+            "ca_file" | "certificate_file" | "key_file" => {
+                shared::show_tls(key, [&self.ca_file, &self.certificate_file, &self.key_file])
+            }
             "connect_timeout" => Some(quote(&show_duration(self.connect_timeout))),
             "timeout" => Some(quote(&show_duration(self.timeout))),
             _ => None,

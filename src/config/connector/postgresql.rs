@@ -6,7 +6,7 @@ use super::super::reader::Table;
 use super::super::schema::{Key, Takes, quote};
 use super::super::units::show_duration;
 use super::super::words::words;
-use super::optional::show_path;
+use super::shared::{self, show_path};
 
 words! {
     /// Whether the connection is encrypted.
@@ -83,13 +83,10 @@ pub(super) const KEYS: &[Key] = &[
         what: "Where the server is; needed. `postgres://user@host:5432/database`, without a password.",
         reload: true,
     },
-    Key {
-        name: "password_file",
-        takes: Takes::Path,
-        default: "",
-        what: "File with the user's password, read at each connection.",
-        reload: true,
-    },
+    shared::file(
+        "password_file",
+        "File with the user's password, read at each connection.",
+    ),
     Key {
         name: "schema",
         takes: Takes::Text { max: 40 },
@@ -133,48 +130,21 @@ pub(super) const KEYS: &[Key] = &[
                a loopback address.",
         reload: true,
     },
-    Key {
-        name: "ca_file",
-        takes: Takes::Path,
-        default: "",
-        what: "PEM file of the authority that signed the server's certificate; without it, the \
-               system's roots.",
-        reload: true,
-    },
-    Key {
-        name: "certificate_file",
-        takes: Takes::Path,
-        default: "",
-        what: "PEM file of larm's own certificate; goes with `key_file`.",
-        reload: true,
-    },
-    Key {
-        name: "key_file",
-        takes: Takes::Path,
-        default: "",
-        what: "PEM file of its private key.",
-        reload: true,
-    },
-    Key {
-        name: "connect_timeout",
-        takes: Takes::Duration {
-            min: 100,
-            max: 60_000,
-        },
-        default: "\"5s\"",
-        what: "How long connecting to one host may take.",
-        reload: true,
-    },
-    Key {
-        name: "timeout",
-        takes: Takes::Duration {
-            min: 100,
-            max: 600_000,
-        },
-        default: "\"30s\"",
-        what: "How long a statement may take, and twice what a lock may; then the batch is sent again.",
-        reload: true,
-    },
+    shared::CA_FILE,
+    shared::CERTIFICATE_FILE,
+    shared::KEY_FILE,
+    shared::duration(
+        "connect_timeout",
+        (100, 60_000),
+        "\"5s\"",
+        "How long connecting to one host may take.",
+    ),
+    shared::duration(
+        "timeout",
+        (100, 600_000),
+        "\"30s\"",
+        "How long a statement may take, and twice what a lock may; then the batch is sent again.",
+    ),
 ];
 
 impl Postgresql {
@@ -190,9 +160,12 @@ impl Postgresql {
         table.flag("notify", &mut found.notify);
         table.text("channel", &mut found.channel);
         table.word("tls", TlsUse::from_word, &mut found.tls);
-        table.path_option("ca_file", &mut found.ca_file);
-        table.path_option("certificate_file", &mut found.certificate_file);
-        table.path_option("key_file", &mut found.key_file);
+        let tls = [
+            &mut found.ca_file,
+            &mut found.certificate_file,
+            &mut found.key_file,
+        ];
+        shared::read_tls(table, tls);
         table.duration("connect_timeout", &mut found.connect_timeout);
         table.duration("timeout", &mut found.timeout);
         found
@@ -209,9 +182,9 @@ impl Postgresql {
             "notify" => Some(self.notify.to_string()),
             "channel" => Some(quote(&self.channel)),
             "tls" => Some(quote(self.tls.as_str())),
-            "ca_file" => show_path(self.ca_file.as_ref()),
-            "certificate_file" => show_path(self.certificate_file.as_ref()),
-            "key_file" => show_path(self.key_file.as_ref()),
+            "ca_file" | "certificate_file" | "key_file" => {
+                shared::show_tls(key, [&self.ca_file, &self.certificate_file, &self.key_file])
+            }
             "connect_timeout" => Some(quote(&show_duration(self.connect_timeout))),
             "timeout" => Some(quote(&show_duration(self.timeout))),
             _ => None,

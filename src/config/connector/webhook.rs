@@ -6,6 +6,7 @@ use super::super::reader::Table;
 use super::super::schema::{Key, Takes, quote, quote_all};
 use super::super::units::show_duration;
 use super::super::words::words;
+use super::shared::{self, show_path, show_text, text_option};
 
 words! {
     /// How many events a request holds.
@@ -93,44 +94,19 @@ pub(super) const KEYS: &[Key] = &[
                are not followed.",
         reload: true,
     },
-    Key {
-        name: "secret_file",
-        takes: Takes::Path,
-        default: "",
-        what: "File with the signing secrets, one `whsec_…` on a line, at most 4; needed. Each of \
+    shared::file(
+        "secret_file",
+        "File with the signing secrets, one `whsec_…` on a line, at most 4; needed. Each of \
                them signs, so that one can be replaced. A change is taken over within seconds.",
-        reload: true,
-    },
-    Key {
-        name: "header_file",
-        takes: Takes::Path,
-        default: "",
-        what: "File with further headers, one on a line, such as `Authorization: Bearer …`. A \
+    ),
+    shared::file(
+        "header_file",
+        "File with further headers, one on a line, such as `Authorization: Bearer …`. A \
                change is taken over within seconds.",
-        reload: true,
-    },
-    Key {
-        name: "ca_file",
-        takes: Takes::Path,
-        default: "",
-        what: "PEM file of the authorities that may have signed the receiver's certificate. Without \
-               it: the system's.",
-        reload: true,
-    },
-    Key {
-        name: "certificate_file",
-        takes: Takes::Path,
-        default: "",
-        what: "PEM file of the certificate that larm shows, with its chain; needs `key_file`.",
-        reload: true,
-    },
-    Key {
-        name: "key_file",
-        takes: Takes::Path,
-        default: "",
-        what: "PEM file of its private key.",
-        reload: true,
-    },
+    ),
+    shared::CA_FILE,
+    shared::CERTIFICATE_FILE,
+    shared::KEY_FILE,
     Key {
         name: "server_name",
         takes: Takes::Text { max: 253 },
@@ -148,16 +124,12 @@ pub(super) const KEYS: &[Key] = &[
                in `url` itself always is.",
         reload: true,
     },
-    Key {
-        name: "timeout",
-        takes: Takes::Duration {
-            min: 100,
-            max: 120_000,
-        },
-        default: "\"10s\"",
-        what: "How long one try may take, from connecting to the head of the answer.",
-        reload: true,
-    },
+    shared::duration(
+        "timeout",
+        (100, 120_000),
+        "\"10s\"",
+        "How long one try may take, from connecting to the head of the answer.",
+    ),
     Key {
         name: "mode",
         takes: Takes::Word(Mode::WORDS),
@@ -181,16 +153,12 @@ pub(super) const KEYS: &[Key] = &[
                the token or the URL right, or they go to the dead letters.",
         reload: true,
     },
-    Key {
-        name: "retry_after_max",
-        takes: Takes::Duration {
-            min: 1_000,
-            max: 86_400_000,
-        },
-        default: "\"5m\"",
-        what: "The longest wait that the receiver may ask for by `Retry-After`.",
-        reload: true,
-    },
+    shared::duration(
+        "retry_after_max",
+        (1_000, 86_400_000),
+        "\"5m\"",
+        "The longest wait that the receiver may ask for by `Retry-After`.",
+    ),
 ];
 
 impl Webhook {
@@ -199,12 +167,13 @@ impl Webhook {
         table.url("url", &mut found.url);
         table.path("secret_file", &mut found.secret_file);
         table.path_option("header_file", &mut found.header_file);
-        table.path_option("ca_file", &mut found.ca_file);
-        table.path_option("certificate_file", &mut found.certificate_file);
-        table.path_option("key_file", &mut found.key_file);
-        let mut name = String::new();
-        table.text("server_name", &mut name);
-        found.server_name = (!name.is_empty()).then_some(name);
+        let tls = [
+            &mut found.ca_file,
+            &mut found.certificate_file,
+            &mut found.key_file,
+        ];
+        shared::read_tls(table, tls);
+        found.server_name = text_option(table, "server_name");
         table.texts("networks", &mut found.networks);
         table.duration("timeout", &mut found.timeout);
         table.word("mode", Mode::from_word, &mut found.mode);
@@ -216,17 +185,15 @@ impl Webhook {
 
     /// The value of `key` as it would stand in the file; `None` where it would not stand there.
     pub(super) fn show(&self, key: &str) -> Option<String> {
-        let path =
-            |path: &Option<PathBuf>| path.as_ref().map(|path| quote(&path.to_string_lossy()));
         let secret = self.secret_file.to_string_lossy();
         match key {
             "url" => (!self.url.is_empty()).then(|| quote(&self.url)),
             "secret_file" => (!secret.is_empty()).then(|| quote(&secret)),
-            "header_file" => path(&self.header_file),
-            "ca_file" => path(&self.ca_file),
-            "certificate_file" => path(&self.certificate_file),
-            "key_file" => path(&self.key_file),
-            "server_name" => self.server_name.as_deref().map(quote),
+            "header_file" => show_path(self.header_file.as_ref()),
+            "ca_file" | "certificate_file" | "key_file" => {
+                shared::show_tls(key, [&self.ca_file, &self.certificate_file, &self.key_file])
+            }
+            "server_name" => show_text(self.server_name.as_ref()),
             "networks" => quote_all(&self.networks),
             "timeout" => Some(quote(&show_duration(self.timeout))),
             "mode" => Some(quote(self.mode.as_str())),

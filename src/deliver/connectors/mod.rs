@@ -11,7 +11,6 @@ mod mqtt;
 pub mod nats;
 pub mod postgresql;
 pub mod relay;
-mod secret;
 mod surgard;
 mod webhook;
 

@@ -1,5 +1,4 @@
 //! The library's producer: started from the settings, and each answer sorted by what follows.
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,7 +9,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 use rdkafka::types::RDKafkaErrorCode as Code;
 
-use super::super::secret;
+use super::super::files;
 use super::record;
 use crate::config::Kafka;
 use crate::deliver::{Context, Delivery};
@@ -178,15 +177,15 @@ fn config(settings: &Kafka, name: &str) -> Result<ClientConfig, String> {
         .set("socket.connection.setup.timeout.ms", "5000")
         .set("reconnect.backoff.max.ms", "2000")
         .set("security.protocol", security_protocol(settings));
-    let files = [
+    let pem = [
         ("ssl.ca.location", &settings.ca_file),
         ("ssl.certificate.location", &settings.certificate_file),
         ("ssl.key.location", &settings.key_file),
     ];
-    for (key, file) in files {
+    for (key, file) in pem {
         if let Some(file) = file {
-            // Opened here, since the library's own words for a missing file help nobody.
-            std::fs::File::open(file).map_err(|error| unreadable(file, &error))?;
+            // Read here, since the library's own words for a missing file help nobody.
+            files::read(file)?;
             config.set(key, file.display().to_string());
         }
     }
@@ -194,7 +193,7 @@ fn config(settings: &Kafka, name: &str) -> Result<ClientConfig, String> {
         config
             .set("sasl.mechanism", settings.mechanism.as_str())
             .set("sasl.username", user)
-            .set("sasl.password", secret::read_now(file)?.as_str());
+            .set("sasl.password", files::secret(file)?.as_str());
     }
     Ok(config)
 }
@@ -206,11 +205,4 @@ fn security_protocol(settings: &Kafka) -> &'static str {
         (true, false) => "ssl",
         (true, true) => "sasl_ssl",
     }
-}
-
-fn unreadable(file: &Path, error: &std::io::Error) -> String {
-    format!(
-        "cannot read {}: {error}; check its path and that larm's user may read it",
-        file.display()
-    )
 }

@@ -2,7 +2,7 @@
 //! so that a new one is taken up without a restart.
 use async_nats::ConnectOptions;
 
-use super::super::secret;
+use super::super::files;
 use crate::config::Nats;
 use crate::deliver::BuildError;
 
@@ -40,18 +40,18 @@ pub(super) async fn add(
     settings: &Nats,
 ) -> Result<ConnectOptions, String> {
     if let Some(file) = &settings.credentials_file {
-        let text = secret::read(file).await?;
+        let text = files::secret_soon(file).await?;
         let wrong = |error| format!("{} holds no credentials: {error}", file.display());
         options = options.credentials(&text).map_err(wrong)?;
     }
     if let Some(file) = &settings.nkey_file {
-        options = options.nkey(secret::read(file).await?.to_string());
+        options = options.nkey(files::secret_soon(file).await?.to_string());
     }
     if let Some(file) = &settings.token_file {
-        options = options.token(secret::read(file).await?.to_string());
+        options = options.token(files::secret_soon(file).await?.to_string());
     }
     if let (Some(user), Some(file)) = (&settings.user, &settings.password_file) {
-        let password = secret::read(file).await?.to_string();
+        let password = files::secret_soon(file).await?.to_string();
         options = options.user_and_password(user.clone(), password);
     }
     Ok(options)

@@ -7,7 +7,7 @@ use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::{Client, Config, NoTls, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::super::secret;
+use super::super::files;
 use super::answer::{self, Trouble};
 use super::migrate::{self, Names};
 use super::rows::{self, Columns};
@@ -167,7 +167,7 @@ async fn connect(
     let mut config = config(settings)?;
     config.application_name(format!("larm {} {}", context.node, context.name));
     if let Some(file) = &settings.password_file {
-        config.password(secret::read(file).await?.as_bytes());
+        config.password(files::secret_soon(file).await?.as_bytes());
     }
     let hosts = u32::try_from(config.get_hosts().len().max(1)).unwrap_or(1);
     // The library bounds the opening of each socket; this bounds the greeting as well.
