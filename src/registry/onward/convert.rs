@@ -3,6 +3,7 @@
 //! Code, area and number go by the tables that the receiver emulations use. What Contact ID has no
 //! place for goes beside it in extended blocks, as far as there is one: the words (`I`) and the
 //! time of the event (`H`). Modifiers and measured values stay behind.
+use larm_dc09::sia;
 use larm_event::{Code, Event, Scheme, classify_cid, classify_sia};
 
 use super::content::{happened, unmarked};
@@ -93,6 +94,13 @@ fn to_sia(event: &Event, losses: &mut Losses) -> Option<Converted> {
         number
             .filter(|number| number.bytes().all(known) && number.bytes().any(|digit| digit != b'0'))
     };
+    let area = some(sia.area).map(|area| area.trim_start_matches('0').to_owned());
+    let modifier = |value: Option<String>| value.filter(|value| reads_as_one(value));
+    let (area, user, peripheral) = (
+        modifier(area),
+        modifier(some(sia.user)),
+        modifier(some(sia.peripheral)),
+    );
     let converted = Event {
         code: Some(Code {
             scheme: Scheme::Sia,
@@ -102,9 +110,9 @@ fn to_sia(event: &Event, losses: &mut Losses) -> Option<Converted> {
             name: meaning.name.to_owned(),
             name_sv: meaning.name_sv.to_owned(),
         }),
-        partition: some(sia.area).map(|area| area.trim_start_matches('0').to_owned()),
-        user: some(sia.user),
-        peripheral: some(sia.peripheral),
+        partition: area,
+        user,
+        peripheral,
         // Words came in an extended block, and go on in it.
         text: None,
         ..event.clone()
@@ -113,6 +121,16 @@ fn to_sia(event: &Event, losses: &mut Losses) -> Option<Converted> {
         event: converted,
         beside: Vec::new(),
     })
+}
+
+/// Whether a modifier with this value is read as it. Letters may be a code of their own: `riBF9` holds
+/// the event `BF` of zone 9, and nothing that nobody reported may be sent on.
+fn reads_as_one(value: &str) -> bool {
+    let payload = format!("Nri{value}/BA");
+    let mut events = sia::events(payload.as_bytes());
+    let read = events.next();
+    let same = read.and_then(|event| event.modifiers.find("ri"));
+    same.is_some_and(|found| found.value == value) && events.next().is_none()
 }
 
 impl Converted {
@@ -129,7 +147,6 @@ impl Converted {
 #[cfg(test)]
 mod tests {
     use larm_dc09::cid::{self, CidRules};
-    use larm_dc09::sia;
     use larm_event::tables::{cid_codes, sia_codes};
     use larm_event::{Kind, Meaning, Timestamp};
     use proptest::prelude::*;
