@@ -1,49 +1,19 @@
-//! One frame in memory: checksum, decoding, the whole session with and without a key, encoding.
+//! One frame in memory: checksum, decoding, the whole session with and without a key, replies, encoding.
 //!
 //! All frames carry about what panels send. Nothing here touches a socket or a disk.
 use std::hint::black_box;
-use std::sync::Arc;
-use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use larm_carrier::{Accounts, Delivery, Key, Mode, Moment, NoAccounts, Policy, Session as _, Step};
+use larm_carrier::{Accounts, NoAccounts, Session as _, Verdict};
 use larm_dc09::cid::CidRules;
-use larm_dc09::{Dc09, Limits, Outgoing, decode};
-use larm_event::Timestamp;
+use larm_dc09::{Outgoing, decode};
 use larm_wire::crc::crc16_arc;
 
-const NOISE: [u8; 32] = [0x5A; 32];
+#[path = "samples/mod.rs"]
+#[expect(dead_code, reason = "other benches need more of it")]
+mod samples;
 
-/// A register in which everybody has the same key.
-struct OneKey(Arc<Policy>);
-
-impl Accounts for OneKey {
-    fn find(&self, _: Option<&str>, _: Option<&str>, _: &str) -> Option<Arc<Policy>> {
-        Some(Arc::clone(&self.0))
-    }
-}
-
-fn key() -> Key {
-    Key::from_bytes(b"0123456789abcdef").expect("16 bytes")
-}
-
-fn moment() -> Moment {
-    Moment {
-        mono: Duration::from_secs(1),
-        utc: Timestamp::from_millis(1_790_000_000_000),
-    }
-}
-
-fn sia() -> Outgoing {
-    let mut frame =
-        Outgoing::new("SIA-DCS", 7, "1234").with_payload(b"Nri1/BA012^Window in the hall^");
-    frame.timestamp = Some(moment().utc);
-    frame
-}
-
-fn cid() -> Outgoing {
-    Outgoing::new("ADM-CID", 7, "1234").with_payload(b"1131 01 012")
-}
+use samples::{Durable, NOISE, OneKey, cid, clear, closed, key, moment, sia};
 
 /// Checksum of 200 bytes, and of a frame that is read down to its events, borrowed.
 fn read(criterion: &mut Criterion) {
@@ -53,7 +23,7 @@ fn read(criterion: &mut Criterion) {
     group.bench_function("checksum of 200 bytes", |bencher| {
         bencher.iter(|| crc16_arc(black_box(&bytes)));
     });
-    let frame = sia().encode(None).expect("a frame");
+    let frame = clear(&sia(7));
     group.throughput(Throughput::Bytes(frame.len() as u64));
     group.bench_function("SIA", |bencher| {
         bencher.iter(|| {
@@ -62,7 +32,7 @@ fn read(criterion: &mut Criterion) {
             content.sia().map(|event| event.code.len()).sum::<usize>()
         });
     });
-    let frame = cid().encode(None).expect("a frame");
+    let frame = clear(&cid(7));
     group.throughput(Throughput::Bytes(frame.len() as u64));
     group.bench_function("Contact ID", |bencher| {
         bencher.iter(|| {
@@ -75,33 +45,36 @@ fn read(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// What a connection does with a frame: found, opened, judged, and owned as records.
+/// What a connection does with a frame: found, opened, judged, and owned as records; then the reply.
 fn session(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("session");
-    let policy = Policy {
-        keys: [Some(key()), None],
-        ..Policy::default()
-    };
-    let one_key = OneKey(Arc::new(policy));
-    let clear = sia().encode(None).expect("a frame");
-    let closed = sia().encode(Some((&key(), &NOISE))).expect("a frame");
-    let cases: [(&str, &[u8], &dyn Accounts); 2] = [
-        ("SIA in clear", &clear, &NoAccounts),
-        ("SIA encrypted, AES-128", &closed, &one_key),
+    let one_key = OneKey::new();
+    let link_test = Outgoing::link_test(7, "1234");
+    let cases: [(&str, Vec<u8>, &dyn Accounts); 4] = [
+        ("SIA in clear", clear(&sia(7)), &NoAccounts),
+        ("Contact ID in clear", clear(&cid(7)), &NoAccounts),
+        ("link test", clear(&link_test), &NoAccounts),
+        ("SIA encrypted, AES-128", closed(&sia(7)), &one_key),
     ];
-    for (name, frame, accounts) in cases {
+    for (name, frame, accounts) in &cases {
         group.throughput(Throughput::Elements(1));
-        group.bench_function(name, |bencher| {
+        group.bench_function(*name, |bencher| {
             bencher.iter_batched_ref(
-                || Dc09::new(Mode::Tolerant, Limits::default()),
-                |session| match session.receive(
-                    black_box(frame),
-                    Delivery::Stream,
-                    moment(),
-                    accounts,
-                ) {
-                    Step::Request { request, .. } => request.events.len(),
-                    step => unreachable!("a sound frame is a request, not {step:?}"),
+                samples::session,
+                |session| samples::receive(session, black_box(frame), *accounts),
+                BatchSize::SmallInput,
+            );
+        });
+        group.bench_function(format!("reply to {name}"), |bencher| {
+            let mut session = samples::session();
+            let answers = samples::session();
+            bencher.iter_batched(
+                || samples::receive(&mut session, frame, *accounts).ticket,
+                |ticket| {
+                    let mut out = Vec::with_capacity(256);
+                    let verdict = Verdict::Committed(Durable);
+                    answers.reply(ticket, verdict, moment(), || NOISE, &mut out);
+                    out
                 },
                 BatchSize::SmallInput,
             );
@@ -113,7 +86,7 @@ fn session(criterion: &mut Criterion) {
 /// What `larm send` does.
 fn write(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("write");
-    let frame = sia();
+    let frame = sia(7);
     group.bench_function("SIA in clear", |bencher| {
         bencher.iter(|| black_box(&frame).encode(None).expect("a frame"));
     });
