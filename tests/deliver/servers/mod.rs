@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 /// How long a server may take to come up on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -50,13 +52,50 @@ pub(crate) fn wait_for_port(child: &mut Child, port: u16) -> bool {
     }
 }
 
-/// Stops or continues a process, as a machine that hangs would.
-fn signal(pid: u32, signal: rustix::process::Signal) {
-    let pid = i32::try_from(pid)
-        .ok()
-        .and_then(rustix::process::Pid::from_raw);
-    // The process may have ended: then there is nothing to stop.
-    let _ = rustix::process::kill_process(pid.expect("a process id"), signal);
+/// The process of a server, which may not run; killed at the end.
+#[derive(Default)]
+struct Process(Option<Child>);
+
+impl Process {
+    fn is_running(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Looks after `child` from now on.
+    fn take(&mut self, child: Child) {
+        self.kill();
+        self.0 = Some(child);
+    }
+
+    /// SIGKILL.
+    fn kill(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// It hangs, with its sockets open.
+    fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// It goes on.
+    fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let child = self.0.as_ref().expect("a server that runs");
+        // The process may have ended: then there is nothing to stop.
+        let _ = kill_process(Pid::from_child(child), signal);
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
 }
 
 /// The log of a server, for the message of a test that fails.

@@ -1,15 +1,17 @@
 //! A NATS server with `JetStream`, from the package `nats-server`.
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use rustix::process::Signal;
 use tempfile::TempDir;
+
+use super::Process;
 
 /// A server that can be killed and started again with what it stored.
 pub(crate) struct NatsServer {
     port: u16,
+    // Ended before the directory that it writes to.
+    process: Process,
     directory: TempDir,
-    child: Option<Child>,
 }
 
 impl NatsServer {
@@ -38,7 +40,7 @@ impl NatsServer {
         Self {
             port,
             directory,
-            child: None,
+            process: Process::default(),
         }
     }
 
@@ -68,39 +70,26 @@ impl NatsServer {
             .spawn()
             .expect("nats-server starts");
         let up = super::wait_for_port(&mut child, self.port);
-        self.child = Some(child);
+        self.process.take(child);
         assert!(up, "nats-server ended:\n{}", super::tail(&log));
     }
 
     /// SIGKILL.
     pub(crate) fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.process.kill();
     }
 
     /// It hangs, with its sockets open.
     pub(crate) fn freeze(&self) {
-        super::signal(self.pid(), Signal::STOP);
+        self.process.freeze();
     }
 
     /// It goes on.
     pub(crate) fn thaw(&self) {
-        super::signal(self.pid(), Signal::CONT);
-    }
-
-    fn pid(&self) -> u32 {
-        self.child.as_ref().expect("a server that runs").id()
+        self.process.thaw();
     }
 
     fn log(&self) -> PathBuf {
         self.directory.path().join("log")
-    }
-}
-
-impl Drop for NatsServer {
-    fn drop(&mut self) {
-        self.kill();
     }
 }

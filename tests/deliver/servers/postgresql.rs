@@ -4,17 +4,19 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+use super::Process;
 
 /// A server that can be killed and started again with what it stored.
 pub(crate) struct PostgresServer {
     port: u16,
     directory: TempDir,
     user: Option<(u32, u32)>,
-    child: Option<Child>,
+    process: Process,
 }
 
 impl PostgresServer {
@@ -40,7 +42,7 @@ impl PostgresServer {
             port,
             directory,
             user,
-            child: None,
+            process: Process::default(),
         };
         let done = server
             .command("initdb")
@@ -129,7 +131,7 @@ impl PostgresServer {
                 .expect("postgres starts");
             let up = super::wait_for_port(&mut child, self.port) && self.is_ready();
             if up {
-                self.child = Some(child);
+                self.process.take(child);
                 return;
             }
             // Processes of the killed server may still hold its memory for a moment.
@@ -143,15 +145,12 @@ impl PostgresServer {
 
     /// SIGKILL to the main process; the others end when they see that it is gone.
     pub(crate) fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.process.kill();
     }
 
     /// Ends as a whole, in good order.
     fn stop(&mut self) {
-        if self.child.is_some() {
+        if self.process.is_running() {
             let _ = self
                 .command("pg_ctl")
                 .args(["-D", "data", "-m", "immediate", "-w", "stop"])
