@@ -15,6 +15,8 @@ use uuid::Uuid;
 
 #[path = "samples/gateway.rs"]
 mod gateway;
+#[path = "samples/in_memory.rs"]
+mod in_memory;
 #[path = "../fuzz/src/memory.rs"]
 #[expect(
     dead_code,

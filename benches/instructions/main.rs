@@ -8,6 +8,8 @@
 use gungraun::prelude::*;
 use larm::journal;
 
+#[path = "../samples/in_memory.rs"]
+mod in_memory;
 #[path = "../../fuzz/src/memory.rs"]
 #[expect(
     dead_code,

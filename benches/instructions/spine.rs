@@ -1,16 +1,15 @@
 //! Behind the protocol: repeats, records, journal.
-use std::sync::Arc;
 use std::time::Duration;
 
 use gungraun::prelude::*;
 use larm::intake::{Finding, Repeats};
-use larm::journal::{Appended, Journal, Options};
+use larm::journal::{Appended, Journal};
 use larm::record;
 use larm_carrier::Identity;
 use larm_event::Event;
 use uuid::Uuid;
 
-use crate::memory::Memory;
+use crate::in_memory;
 use crate::samples::{self, identity};
 
 /// Bytes of a segment: enough for what runs here, and quickly made.
@@ -85,13 +84,7 @@ fn record_decode(payload: &'static [u8]) -> Event {
 }
 
 fn open() -> (&'static mut Journal, &'static [u8]) {
-    let options = Options {
-        segment_len: SEGMENT,
-        reserve: 0,
-        ahead: false,
-    };
-    let opened = Journal::open_in(Arc::new(Memory::default()), &options);
-    let journal = Box::leak(Box::new(opened.expect("memory takes everything").0));
+    let journal = Box::leak(Box::new(in_memory::journal(SEGMENT)));
     let payload = payload();
     for _ in 0..4 {
         journal.append([payload], 1).expect("there is room");

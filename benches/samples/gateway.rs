@@ -9,28 +9,16 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use larm::intake::{Intake, Origin, Parts, QuotaLimits, Rules, Settling};
-use larm::journal::{Journal, Options};
 use larm::metrics::Metrics;
 use larm::sink::{Committed, Entry, Hooks, Lane, Limits, Sink, Slot, State};
 use larm_carrier::Answer;
 use larm_dc09::Dc09;
 use larm_event::Transport;
 
-use crate::memory::Memory;
+use crate::in_memory::journal;
 use crate::samples::{self, moment};
 
-/// A journal in memory whose only segment has `segment_len` bytes.
-pub(crate) fn journal(segment_len: u64) -> Journal {
-    let options = Options {
-        segment_len,
-        reserve: 0,
-        ahead: false,
-    };
-    let opened = Journal::open_in(Arc::new(Memory::default()), &options);
-    opened.expect("memory takes everything").0
-}
-
-/// A sink over such a journal, warm: its disk has shown to be quick, so that who comes alone commits
+/// A sink over a journal in memory, warm: its disk has shown to be quick, so that who comes alone commits
 /// by himself; on a machine where memory is not quick either, it does not.
 pub(crate) fn sink(segment_len: u64) -> Sink {
     let hooks = Hooks::default().clock(|| 1_790_000_000_000);
