@@ -20,7 +20,9 @@ use uuid::Uuid;
 
 pub use identify::{Finding, Repeats, Serial};
 pub use quota::{Quota, QuotaLimits};
-pub use settle::{Remembered, Settling, Then, Waiting};
+pub use settle::{Settling, Then, Waiting};
+
+use settle::Remembered;
 
 use crate::accounts::Snapshot;
 use crate::entropy;

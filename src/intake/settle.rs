@@ -38,7 +38,7 @@ pub struct Then {
 
 /// A place in the windows of repeats.
 #[derive(Clone, Copy, Debug)]
-pub struct Remembered {
+pub(super) struct Remembered {
     pub(super) shard: usize,
     pub(super) serial: Serial,
 }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::thread;
 
+use tokio::net::{TcpListener, UdpSocket};
 use tokio_util::sync::CancellationToken;
 
 use super::Settings;
@@ -110,41 +111,46 @@ fn run(
         Err(error) => return drop(bound.send(Err(Start::Runtime(error)))),
     };
     runtime.block_on(async {
-        let other = |source| {
-            Start::Listen(ListenError::Other {
-                address: settings.address,
-                source,
-            })
-        };
+        let at = settings.address;
         match settings.transport {
             Transport::Tcp => {
-                let opened = listen::open_tcp(settings.address).map_err(Start::Listen);
-                let opened = opened.and_then(|socket| {
-                    let address = socket.local_addr().map_err(other)?;
-                    Ok((socket, address))
-                });
-                match opened {
-                    Ok((socket, address)) => {
-                        drop(bound.send(Ok(address)));
-                        streams::serve(socket, settings, tap, stop).await;
-                    }
-                    Err(error) => drop(bound.send(Err(error))),
+                let opened = listen::open_tcp(at);
+                if let Some(socket) = tell(opened, TcpListener::local_addr, at, bound) {
+                    streams::serve(socket, settings, tap, stop).await;
                 }
             }
             Transport::Udp => {
-                let opened = listen::open_udp(settings.address).map_err(Start::Listen);
-                let opened = opened.and_then(|socket| {
-                    let address = socket.local_addr().map_err(other)?;
-                    Ok((socket, address))
-                });
-                match opened {
-                    Ok((socket, address)) => {
-                        drop(bound.send(Ok(address)));
-                        datagrams::serve(socket, settings, tap, stop).await;
-                    }
-                    Err(error) => drop(bound.send(Err(error))),
+                let opened = listen::open_udp(at);
+                if let Some(socket) = tell(opened, UdpSocket::local_addr, at, bound) {
+                    datagrams::serve(socket, settings, tap, stop).await;
                 }
             }
         }
     });
+}
+
+/// Tells where a socket is bound, or why there is none; gives it back where there is.
+fn tell<S>(
+    opened: Result<S, ListenError>,
+    address_of: impl Fn(&S) -> std::io::Result<SocketAddr>,
+    wanted: SocketAddr,
+    bound: &mpsc::Sender<Result<SocketAddr, Start>>,
+) -> Option<S> {
+    let found = opened.and_then(|socket| match address_of(&socket) {
+        Ok(address) => Ok((socket, address)),
+        Err(source) => Err(ListenError::Other {
+            address: wanted,
+            source,
+        }),
+    });
+    match found {
+        Ok((socket, address)) => {
+            drop(bound.send(Ok(address)));
+            Some(socket)
+        }
+        Err(error) => {
+            drop(bound.send(Err(Start::Listen(error))));
+            None
+        }
+    }
 }
