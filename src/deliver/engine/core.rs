@@ -95,6 +95,8 @@ pub(super) struct Core {
     pub(super) jobs: VecDeque<Job>,
     pub(super) job: Option<JoinHandle<JobDone>>,
     pub(super) jobs_after: Option<Instant>,
+    /// Letters that `job` writes.
+    pub(super) mail_under_way: usize,
 
     pub(super) figures: Status,
     pub(super) commands: mpsc::Receiver<Command>,

@@ -147,13 +147,16 @@ impl Core {
         }));
     }
 
-    /// Whether so many letters wait for the disk that nothing new should go out.
+    /// Whether so many letters wait for the disk, or so few more are wanted on the list, that nothing
+    /// new should go out.
     pub(super) fn mail_is_full(&self) -> bool {
         let waiting = self.jobs.iter().map(|job| match job {
             Job::Append(mail) => mail.len(),
             _ => 0,
         });
-        waiting.sum::<usize>() >= MAIL_MAX
+        let waiting = waiting.sum::<usize>() + self.mail_under_way;
+        let listed = self.letter_at.len() + waiting;
+        waiting >= MAIL_MAX || (waiting > 0 && listed >= self.settings.dead_letters_max)
     }
 
     /// The event is done when its letter is on disk.
@@ -185,6 +188,9 @@ impl Core {
         let Some(job) = self.jobs.pop_front() else {
             return;
         };
+        if let Job::Append(mail) = &job {
+            self.mail_under_way = mail.len();
+        }
         let (letters, keys) = (Arc::clone(&self.letters), self.keys.clone());
         self.job = Some(tokio::task::spawn_blocking(move || {
             let mut letters = lock(&letters);
@@ -215,6 +221,7 @@ impl Core {
     }
 
     pub(super) fn job_done(&mut self, done: JobDone) {
+        self.mail_under_way = 0;
         match done {
             JobDone::Appended(mail, Ok(())) => self.mail_kept(mail),
             JobDone::Appended(mail, Err(error)) => {

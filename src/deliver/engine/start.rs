@@ -178,6 +178,7 @@ impl Engine {
             letter_at: kept.letter_at,
             letters,
             jobs: VecDeque::default(),
+            mail_under_way: 0,
             job: None,
             jobs_after: None,
             figures: Status::default(),
