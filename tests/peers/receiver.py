@@ -9,6 +9,7 @@ ACK, until its standard input ends; then the package's own counts.
 import json
 import logging
 import sys
+import threading
 
 from pysiaalarm import CommunicationsProtocol, SIAAccount, SIAClient
 
@@ -20,28 +21,29 @@ KEYS = {
     "3192": "0123456789ABCDEF01234567",
     "3256": "0123456789ABCDEF0123456789ABCDEF",
 }
+# The package has a thread for each connection or datagram, and a line is printed in two pieces.
+one_at_a_time = threading.Lock()
 
 
 def tell(event):
-    print(
-        json.dumps(
-            {
-                "account": event.account,
-                "code": event.code,
-                "message": event.message,
-                "event_type": event.event_type,
-                "event_qualifier": event.event_qualifier,
-                "partition": event.partition,
-                "ri": event.ri,
-                "encrypted": event.encrypted,
-                "line": event.line,
-                "sequence": event.sequence,
-                "type": event.message_type.value,
-                "time": event.timestamp is not None,
-            }
-        ),
-        flush=True,
+    line = json.dumps(
+        {
+            "account": event.account,
+            "code": event.code,
+            "message": event.message,
+            "event_type": event.event_type,
+            "event_qualifier": event.event_qualifier,
+            "partition": event.partition,
+            "ri": event.ri,
+            "encrypted": event.encrypted,
+            "line": event.line,
+            "sequence": event.sequence,
+            "type": event.message_type.value,
+            "time": event.timestamp is not None,
+        }
     )
+    with one_at_a_time:
+        print(line, flush=True)
 
 
 protocol = CommunicationsProtocol.UDP if sys.argv[1] == "udp" else CommunicationsProtocol.TCP
