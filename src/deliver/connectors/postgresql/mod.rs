@@ -1,19 +1,23 @@
 //! PostgreSQL: inserts each event once, in batches of one transaction, and notifies after the
 //! commit.
 //!
+//! - Two batches are under way on one connection: the server works on one while the next is written,
+//!   and does them in the order in which they were sent, so that `arrival` is the order of commits.
 //! - The event's id is the primary key, so that a repeat changes nothing. A commit whose answer was
 //!   lost is made again.
 //! - A batch with a row that the table refuses is halved until that row stands alone: it is refused,
 //!   the others are stored.
 //! - What PostgreSQL cannot store, a character zero, is made visible instead of refused.
 mod answer;
+mod bell;
 mod migrate;
 mod rows;
 mod session;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use self::answer::Trouble;
+use self::bell::Bell;
 use self::session::Session;
 use super::chains::retry;
 use crate::config;
@@ -26,8 +30,9 @@ pub struct Postgresql {
     settings: config::Postgresql,
     names: Names,
     context: Context,
-    /// Connections that are in nobody's hand: at most as many as batches were in flight.
-    idle: Mutex<Vec<Session>>,
+    /// The connection that all batches share.
+    session: tokio::sync::Mutex<Option<Arc<Session>>>,
+    bell: Arc<Bell>,
     /// What was last worth a word about the server: each thing is said once.
     said: Mutex<Vec<String>>,
 }
@@ -42,29 +47,25 @@ impl Postgresql {
         let names = Names::new(&settings.schema, &settings.table)
             .map_err(|(key, problem)| BuildError { key, problem })?;
         Ok(Self {
+            bell: Bell::new(&settings.channel, Arc::clone(&context.node)),
             settings,
             names,
             context,
-            idle: Mutex::default(),
+            session: tokio::sync::Mutex::default(),
             said: Mutex::default(),
         })
     }
 
-    /// A connection that nobody else uses.
-    async fn session(&self) -> Result<Session, String> {
-        // Connections that the server has closed meanwhile go.
-        while let Some(session) = self.take_idle() {
-            if !session.is_closed() {
-                return Ok(session);
-            }
+    /// The connection; who finds none opens it, and others wait for that.
+    async fn session(&self) -> Result<Arc<Session>, String> {
+        let mut place = self.session.lock().await;
+        if let Some(session) = place.as_ref().filter(|session| session.is_sound()) {
+            return Ok(Arc::clone(session));
         }
-        let (session, words) = Session::open(&self.settings, &self.names, &self.context).await?;
+        let opened = Session::open(&self.settings, &self.names, &self.context).await;
+        let (session, words) = opened?;
         self.say(words);
-        Ok(session)
-    }
-
-    fn take_idle(&self) -> Option<Session> {
-        lock(&self.idle).pop()
+        Ok(Arc::clone(place.insert(Arc::new(session))))
     }
 
     fn say(&self, words: Vec<String>) {
@@ -85,27 +86,17 @@ impl Postgresql {
         };
         let (verdicts, trouble) = store(&session, batch).await;
         if let Some(why) = trouble {
-            // The connection goes with the session: what state it is in is unknown.
+            // What state the connection is in is unknown: nothing more is sent over it.
+            session.give_up();
             self.context.link.down(why);
             return verdicts;
         }
         self.context.link.up();
-        if self.notify(&session, batch).await {
-            lock(&self.idle).push(session);
+        let last = batch.iter().map(|delivery| delivery.position).max();
+        if let Some(last) = last.filter(|_| self.settings.notify) {
+            self.bell.ring(&session, last);
         }
         verdicts
-    }
-
-    /// Notifies of the highest position of a batch; `false`: the connection is not to be used again.
-    async fn notify(&self, session: &Session, batch: &[Delivery]) -> bool {
-        let last = batch.iter().map(|delivery| delivery.position).max();
-        let Some(position) = last.filter(|_| self.settings.notify) else {
-            return true;
-        };
-        let payload = serde_json::json!({ "node": &*self.context.node, "position": position });
-        session
-            .notify(&self.settings.channel, &payload.to_string())
-            .await
     }
 }
 
@@ -139,8 +130,7 @@ impl Connector for Postgresql {
         Limits {
             batch_events: 1_000,
             batch_bytes: 8 << 20,
-            // One connection, so that `arrival` is also the order of the commits.
-            in_flight: 1,
+            in_flight: 2,
         }
     }
 
@@ -150,7 +140,10 @@ impl Connector for Postgresql {
 
     fn close(&self) -> Pending<'_, ()> {
         Box::pin(async {
-            while let Some(session) = self.take_idle() {
+            self.bell.finish().await;
+            let session = self.session.lock().await.take();
+            // Nobody else has it any more, unless a batch was given up a moment ago.
+            if let Some(session) = session.and_then(Arc::into_inner) {
                 session.close().await;
             }
         })

@@ -1,5 +1,6 @@
 //! One connection to the server: encrypted where it has to be, its session set so that a commit
 //! means "on disk", the table at hand.
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -26,6 +27,7 @@ pub(super) struct Session {
     /// Reads and writes the socket; ends when the client is dropped.
     driver: JoinHandle<()>,
     patience: Duration,
+    given_up: AtomicBool,
 }
 
 impl Session {
@@ -37,7 +39,8 @@ impl Session {
         context: &Context,
     ) -> Result<(Self, Vec<String>), String> {
         let (mut client, driver) = connect(settings, context).await?;
-        let patience = settings.timeout + GRACE;
+        // A batch may be sent while another one is worked on, and then it waits for that one as well.
+        let patience = settings.timeout * 2 + GRACE;
         let prepared = async {
             let words = prepare_session(&client, settings).await?;
             migrate::run(&mut client, names, settings.migrate).await?;
@@ -56,13 +59,19 @@ impl Session {
             notify,
             driver,
             patience,
+            given_up: AtomicBool::new(false),
         };
         Ok((session, words))
     }
 
-    /// Whether the connection is known to be gone.
-    pub(super) fn is_closed(&self) -> bool {
-        self.client.is_closed()
+    /// Whether something may be sent over it, as far as is known.
+    pub(super) fn is_sound(&self) -> bool {
+        !self.client.is_closed() && !self.given_up.load(Ordering::Relaxed)
+    }
+
+    /// Nothing more is to be sent over it; it closes when the last one lets go of it.
+    pub(super) fn give_up(&self) {
+        self.given_up.store(true, Ordering::Relaxed);
     }
 
     /// Inserts a batch as one transaction of its own; `Ok` means committed.
@@ -80,18 +89,20 @@ impl Session {
         }
     }
 
-    /// Wakes whoever listens on `channel`. Nothing depends on it; `false` means that the
-    /// connection is not to be used again.
-    pub(super) async fn notify(&self, channel: &str, payload: &str) -> bool {
+    /// Wakes whoever listens on `channel`. Nothing depends on it, but a connection on which it fails
+    /// is not used again.
+    pub(super) async fn notify(&self, channel: &str, payload: &str) {
         let notified = async {
             self.client
                 .execute(&self.notify, &[&channel, &payload])
                 .await
         };
-        matches!(
+        if !matches!(
             tokio::time::timeout(self.patience, notified).await,
             Ok(Ok(_))
-        )
+        ) {
+            self.give_up();
+        }
     }
 
     /// Says good-bye and waits until the socket is closed.
