@@ -6,6 +6,7 @@ mod admission;
 mod notice;
 mod seat;
 pub mod tcp;
+mod turns;
 pub mod udp;
 
 #[cfg(test)]
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use admission::{Admission, Limits as AdmissionLimits, Place};
 pub use notice::{Explain, Notice};
+pub use turns::Turns;
 
 use crate::clock::Clock;
 use crate::intake::{Intake, Origin};
@@ -41,6 +43,8 @@ pub struct Shared {
     pub intake: Arc<Intake>,
     /// Both clocks.
     pub clock: Arc<dyn Clock>,
+    /// Whose link test is answered when.
+    pub turns: Arc<Turns>,
     /// Limited log lines about peers.
     pub notice: Arc<Notice>,
     /// Set when the gateway drains: no further frame is read.

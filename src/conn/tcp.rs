@@ -18,8 +18,9 @@ use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::seat::Order;
+use super::turns::Turn;
 use super::{Place, Shared};
-use crate::intake::{Intake, Settling, Taken, Waiting};
+use crate::intake::{Intake, Outcome, Settling, Taken, Waiting};
 use crate::metrics::Link;
 
 /// Read in one go; dozens of pipelined frames fit.
@@ -329,6 +330,14 @@ impl<S: Session> Conversation<S> {
     /// Writes every reply, each once its frame is durable or its deadline is over.
     fn poll_replies(&self, cx: &mut Context<'_>, answering: &mut Answering<S::Ticket>) -> Poll<()> {
         let intake = &*self.shared.intake;
+        if let Some(turn) = &mut answering.turn {
+            match self.shared.turns.poll(turn, cx.waker()) {
+                Poll::Ready(()) => answering.turn = None,
+                // Written all the same, and then silenced as too late.
+                Poll::Pending if self.is_due() => answering.turn = None,
+                Poll::Pending => return Poll::Pending,
+            }
+        }
         while let Some(mut next) = answering.next.take().or_else(|| answering.advance(intake)) {
             let verdict = match &mut next.settling {
                 Settling::Now(verdict) => verdict.take(),
@@ -389,6 +398,8 @@ impl<S: Session> Conversation<S> {
 /// Frames on their way to their answers.
 struct Answering<T> {
     left: std::vec::IntoIter<Taken<T>>,
+    /// Link tests alone wait for their turn before they are answered.
+    turn: Option<Turn>,
     /// The one that is waited for.
     next: Option<Next<T>>,
     /// The answers so far.
@@ -412,6 +423,9 @@ impl<T> Answering<T> {
     fn new(taken: Vec<Taken<T>>, counted: Waiting) -> Self {
         Self {
             replies: Vec::with_capacity(taken.len() * REPLY_LEN),
+            turn: (taken.iter())
+                .all(|taken| matches!(taken.outcome, Outcome::Pulse))
+                .then(Turn::default),
             left: taken.into_iter(),
             next: None,
             sent: 0,

@@ -189,6 +189,7 @@ impl Bench {
             datagrams_max: 16,
             intake: Arc::new(Intake::new(parts, rules)),
             clock,
+            turns: Arc::default(),
             notice: Arc::new(notice),
             stop: stop.clone(),
         });

@@ -153,6 +153,7 @@ impl Gateway {
     fn open_listeners(&mut self, clock: &Arc<dyn Clock>) -> Result<(), ServeError> {
         let config = self.config.load_full();
         let fits = descriptors::connections_max();
+        let turns = Arc::default();
         for listener in &config.listeners {
             let shared = Arc::new(Shared {
                 name: listener.name.as_str().into(),
@@ -166,6 +167,7 @@ impl Gateway {
                 datagrams_max: DATAGRAMS_MAX,
                 intake: Arc::clone(&self.intake),
                 clock: Arc::clone(clock),
+                turns: Arc::clone(&turns),
                 notice: Arc::clone(&self.notice),
                 stop: self.stop.clone(),
             });
