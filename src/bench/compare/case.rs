@@ -14,6 +14,8 @@ pub enum Who {
     Echo,
     /// The ceiling, with every frame durable in a journal before its answer.
     KeptEcho,
+    /// The same without a runtime.
+    KeptThreads,
     /// One of the peers.
     Peer(usize),
 }
@@ -105,6 +107,7 @@ pub struct Case {
 pub(super) const LARM: &str = "larm";
 pub(super) const ECHO: &str = "echo";
 pub(super) const KEPT: &str = "echo, kept";
+pub(super) const KEPT_THREADS: &str = "threads, kept";
 pub(super) const PLAIN: &str = "larm, plain";
 pub(super) const WITHOUT_HISTORY: &str = "larm, no history";
 pub(super) const BEST: &str = "larm, closed loop";
@@ -140,7 +143,8 @@ impl Case {
                     way: Way::Udp,
                     ..sixty_four
                 },
-            ),
+            )
+            .with_kept_echo(),
             all(
                 "reconnect",
                 "a connection for each message, 64 at a time",
@@ -148,7 +152,8 @@ impl Case {
                     way: Way::Reconnect,
                     ..sixty_four
                 },
-            ),
+            )
+            .with_kept_echo(),
             Self::encrypted(peers),
             all(
                 "link-tests-64",
@@ -193,16 +198,19 @@ impl Case {
         }
     }
 
-    /// What durability costs alone stands beside the ceiling: no target is held against it.
+    /// What durability costs alone, in both shapes, stands beside the ceiling: no target is held
+    /// against it.
     fn with_kept_echo(mut self) -> Self {
         let echo = self.contestants.iter().position(|c| c.who == Who::Echo);
         if let Some((place, echo)) = echo.and_then(|at| Some((at, self.contestants.get(at)?))) {
-            let kept = Contestant {
-                label: KEPT.to_owned(),
-                who: Who::KeptEcho,
-                work: echo.work,
-            };
-            self.contestants.insert(place + 1, kept);
+            let work = echo.work;
+            let kept = [(KEPT, Who::KeptEcho), (KEPT_THREADS, Who::KeptThreads)];
+            let kept = kept.map(|(label, who)| Contestant {
+                label: label.to_owned(),
+                who,
+                work,
+            });
+            self.contestants.splice(place + 1..=place, kept);
         }
         self
     }
@@ -245,6 +253,11 @@ impl Case {
                 larm(BEST, Rate::Closed),
                 larm(HALF, Rate::OfBest(0.5, BEST)),
                 larm(LARM, Rate::OfBest(10.0, BEST)),
+                Contestant {
+                    label: ECHO.to_owned(),
+                    who: Who::Echo,
+                    work: Work::Load(with(Rate::OfBest(10.0, BEST))),
+                },
             ],
             in_order: true,
         }
@@ -286,6 +299,7 @@ mod tests {
         assert_eq!(names.len(), cases.len());
         let tcp = &cases[0].contestants;
         assert_eq!(tcp[2].who, Who::KeptEcho);
-        assert_eq!(tcp[3].who, Who::Peer(0));
+        assert_eq!(tcp[3].who, Who::KeptThreads);
+        assert_eq!(tcp[4].who, Who::Peer(0));
     }
 }

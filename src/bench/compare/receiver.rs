@@ -83,8 +83,11 @@ impl Receiver {
                 command.args(&setup.echo_args);
                 announced("echo", command, scratch)
             }
-            Who::KeptEcho => {
+            Who::KeptEcho | Who::KeptThreads => {
                 let mut command = echo(setup);
+                if who == Who::KeptThreads {
+                    command.args(["--shape", "threads"]);
+                }
                 command.arg("--keep").arg(scratch.path().join("journal"));
                 announced("echo", command, scratch)
             }

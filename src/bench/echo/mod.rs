@@ -3,10 +3,11 @@
 //!
 //! Two shapes do the same. `tasks` is that of larm: tokio, a worker for each processor, a task for
 //! each connection, no buffer between frames. `threads` is a thread for each processor around
-//! `epoll`, with a listener of its own, and no runtime at all. The first one can also keep what it
-//! answers in a journal, and answer it once that is durable: the most that larm itself could reach.
+//! `epoll`, with a listener of its own, and no runtime at all. Both can also keep what they answer in a
+//! journal, and answer it once that is durable: the most that a receiver of that shape could reach.
 mod answer;
-mod durable;
+mod kept_tasks;
+mod kept_threads;
 mod tasks;
 mod threads;
 
@@ -39,18 +40,17 @@ pub struct Setup {
     pub threads: usize,
     /// Seals the answers to encrypted messages.
     pub key: Option<Arc<Key>>,
-    /// Keeps what it answers in a journal in this directory; [`Shape::Tasks`] over TCP alone.
+    /// Keeps what it answers in a journal in this directory.
     pub keep: Option<PathBuf>,
 }
 
 /// Runs an echo until the process ends. `ready` is told the address when it listens.
 pub fn run(setup: &Setup, ready: impl FnOnce(SocketAddr) -> io::Result<()>) -> io::Result<()> {
     let answers = Arc::new(Answers::new(setup.key.clone()));
-    if let Some(directory) = &setup.keep {
-        return durable::run(setup, directory, answers, ready);
-    }
-    match setup.shape {
-        Shape::Tasks => tasks::run(setup, answers, ready),
-        Shape::Threads => threads::run(setup, &answers, ready),
+    match (setup.shape, &setup.keep) {
+        (Shape::Tasks, None) => tasks::run(setup, answers, ready),
+        (Shape::Tasks, Some(directory)) => kept_tasks::run(setup, directory, answers, ready),
+        (Shape::Threads, None) => threads::run(setup, &answers, ready),
+        (Shape::Threads, Some(directory)) => kept_threads::run(setup, directory, &answers, ready),
     }
 }

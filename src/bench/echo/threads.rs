@@ -11,31 +11,44 @@ use socket2::{Domain, Socket, Type};
 use super::{Answers, Setup};
 
 /// Sockets that are looked at after one wait.
-const EVENTS_MAX: usize = 512;
+pub(super) const EVENTS_MAX: usize = 512;
 
 /// Datagrams that are answered before other sockets get their turn.
-const DATAGRAMS_MAX: usize = 64;
+pub(super) const DATAGRAMS_MAX: usize = 64;
 
-const LISTENER: u64 = 0;
-const DATAGRAMS: u64 = 1;
+pub(super) const LISTENER: u64 = 0;
+pub(super) const DATAGRAMS: u64 = 1;
 
 pub(super) fn run(
     setup: &Setup,
     answers: &Arc<Answers>,
     ready: impl FnOnce(SocketAddr) -> io::Result<()>,
 ) -> io::Result<()> {
+    on_all_threads(setup, ready, |listener, datagrams| {
+        let answers = Arc::clone(answers);
+        move || serve(&listener, &datagrams, &answers)
+    })
+}
+
+/// Runs what `work` makes on each thread, each with a listener and a socket for datagrams of its own at
+/// the same address.
+pub(super) fn on_all_threads<W>(
+    setup: &Setup,
+    ready: impl FnOnce(SocketAddr) -> io::Result<()>,
+    work: impl Fn(TcpListener, UdpSocket) -> W,
+) -> io::Result<()>
+where
+    W: FnOnce() -> io::Result<()> + Send + 'static,
+{
     let mut address = setup.listen;
     let mut threads = Vec::new();
     for number in 0..setup.threads.max(1) {
         let listener: TcpListener = socket(address, Type::STREAM)?.into();
         address = listener.local_addr()?;
         let datagrams: UdpSocket = socket(address, Type::DGRAM)?.into();
-        let answers = Arc::clone(answers);
-        threads.push(
-            std::thread::Builder::new()
-                .name(format!("echo-{number}"))
-                .spawn(move || serve(&listener, &datagrams, &answers))?,
-        );
+        let name = format!("echo-{number}");
+        let thread = std::thread::Builder::new().name(name);
+        threads.push(thread.spawn(work(listener, datagrams))?);
     }
     ready(address)?;
     for thread in threads {

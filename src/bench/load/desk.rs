@@ -1,5 +1,6 @@
 //! What all transmitters of one thread share: clock, traffic, counts, and buffers that none of
 //! them keeps.
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
@@ -26,6 +27,9 @@ pub(super) struct Desk {
     pub(super) out: Vec<u8>,
     /// Bytes just read.
     pub(super) inbox: Vec<u8>,
+    /// Open loop: transmitters that may have something to send, by their place in the thread. Answers
+    /// are read first, or the generator's own queue would be timed where the receiver has a queue.
+    pub(super) eager: VecDeque<usize>,
     /// New messages may still be sent.
     pub(super) issuing: bool,
     /// Messages that wait for an answer, over all transmitters.
@@ -66,6 +70,7 @@ impl Desk {
             tally: Tally::new(&plan),
             out: Vec::with_capacity(INBOX_LEN),
             inbox: vec![0; INBOX_LEN],
+            eager: VecDeque::new(),
             // Where there are fewer messages than threads, some have nothing to do.
             issuing: budget > 0,
             waiting: 0,

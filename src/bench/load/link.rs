@@ -225,7 +225,11 @@ impl Link {
             } else {
                 self.partial.extend_from_slice(left);
             }
-            self.fill(desk, now);
+            if desk.plan.rate.is_some() {
+                desk.eager.push_back(self.index);
+            } else {
+                self.fill(desk, now);
+            }
             // With one message at a time there is nothing more to read for now.
             if desk.plan.way != Way::Udp || desk.plan.depth == 1 {
                 return;

@@ -19,8 +19,11 @@ const EVENTS_MAX: usize = 512;
 /// How often late answers and lost connections are looked for.
 const SWEEP_NS: u64 = 100_000_000;
 
-/// Messages that are sent in one go when the generator is behind (open loop).
+/// Messages that are looked at in one go when the generator is behind (open loop).
 const DUE_MAX: usize = 1_024;
+
+/// Messages that are sent between two looks for answers (open loop).
+const SENDS_MAX: u64 = 64;
 
 pub(super) struct Worker {
     desk: Desk,
@@ -87,7 +90,15 @@ impl Worker {
                 let tally = &self.desk.tally;
                 progress.set(tally.acknowledged, tally.missing);
             }
-            let until = sweep_at.min(due.unwrap_or(u64::MAX)).min(self.next_end());
+            self.send_held(now);
+            let until = if self.desk.eager.is_empty() {
+                u64::MAX
+            } else {
+                0
+            };
+            let until = (until.min(sweep_at))
+                .min(due.unwrap_or(u64::MAX))
+                .min(self.next_end());
             self.wait(&mut events, until)?;
         }
         self.desk.finish().map_err(|source| {
@@ -118,9 +129,11 @@ impl Worker {
     /// Open loop: sends what is due and tells when the next is.
     fn send_due(&mut self, now: u64) -> Option<u64> {
         let pace = self.pace.as_mut()?;
+        let sent = self.desk.tally.sent;
         for _ in 0..DUE_MAX {
             let due = pace.due();
-            if due > now || !self.desk.issuing {
+            let enough = self.desk.tally.sent - sent >= SENDS_MAX;
+            if due > now || enough || !self.desk.issuing {
                 break;
             }
             let turn = pace.next();
@@ -132,6 +145,18 @@ impl Worker {
             }
         }
         self.desk.issuing.then(|| pace.due())
+    }
+
+    /// Open loop: sends what those held who have got their answer.
+    fn send_held(&mut self, now: u64) {
+        let sent = self.desk.tally.sent;
+        while self.desk.tally.sent - sent < SENDS_MAX
+            && let Some(place) = self.desk.eager.pop_front()
+        {
+            if let Some(link) = self.links.get_mut(place) {
+                link.fill(&mut self.desk, now);
+            }
+        }
     }
 
     fn wait(&mut self, events: &mut Vec<epoll::Event>, until: u64) -> io::Result<()> {

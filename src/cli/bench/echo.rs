@@ -15,8 +15,7 @@ use crate::bench::echo::{self, Setup, Shape};
 #[command(
     after_help = "It listens over TCP and UDP until it is stopped, cuts frames by their length, and answers each with \
 an acknowledgement. It checks nothing and keeps nothing: not for alarms. With --keep it answers once the \
-bytes are durable in a journal, over TCP, and still understands nothing: what the way to the disk costs \
-alone.\n\n\
+bytes are durable in a journal, and still understands nothing: what the way to the disk costs alone.\n\n\
 Standard output: `listening on ADDRESS:PORT`, then `ready`."
 )]
 pub(super) struct Args {
@@ -33,7 +32,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "HEX", value_parser = super::load::key)]
     key: Option<Arc<Key>>,
     /// Keep what is answered in a journal in this directory, and answer it once it is durable.
-    #[arg(long, value_name = "DIR", conflicts_with = "shape")]
+    #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
 }
 

@@ -1,14 +1,15 @@
 //! An echo that keeps what it answers: what one read brings goes to a journal as it is, and is answered
 //! once that is durable. Nothing is understood and nothing recognised, so it shows what the way to the
-//! disk costs alone: the most that a receiver with this journal could reach. TCP only.
+//! disk costs alone: the most that a receiver of this shape with this journal could reach.
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
 use super::tasks::{READ_LEN, listen};
+use super::threads::DATAGRAMS_MAX;
 use super::{Answers, Setup};
 use crate::journal::{Journal, Options};
 use crate::sink::{Entry, Hooks, Lane, Lanes, Limits, Sink, Slot, State};
@@ -25,7 +26,14 @@ pub(super) fn run(
     let runtime = super::tasks::runtime(setup)?;
     runtime.block_on(async {
         let listener = listen(setup.listen)?;
-        ready(listener.local_addr()?)?;
+        let address = listener.local_addr()?;
+        let datagrams = Arc::new(UdpSocket::bind(address).await?);
+        tokio::spawn(serve_datagrams(
+            datagrams,
+            Arc::clone(&answers),
+            sink.lanes(),
+        ));
+        ready(address)?;
         let accepting = tokio::spawn(accept(listener, answers, sink.lanes()));
         accepting.await.map_err(io::Error::other)?
     })
@@ -91,4 +99,40 @@ fn exchange(
         *pending = Vec::new();
     }
     Ok((!out.is_empty()).then_some(Exchange { kept, answers: out }))
+}
+
+/// Reads what is there, and leaves its answers to a task that waits for the disk.
+async fn serve_datagrams(socket: Arc<UdpSocket>, answers: Arc<Answers>, lanes: Lanes) {
+    let mut buffer = vec![0; 64 * 1024];
+    while socket.readable().await.is_ok() {
+        let (mut kept, mut replies) = (Vec::new(), Vec::new());
+        while kept.len() < DATAGRAMS_MAX
+            && let Ok((read, peer)) = socket.try_recv_from(&mut buffer)
+        {
+            let datagram = buffer.get(..read).unwrap_or_default();
+            let mut out = Vec::new();
+            answers.to(datagram, &mut out);
+            if !out.is_empty() {
+                kept.push(datagram.to_vec());
+                replies.push((peer, out));
+            }
+        }
+        if kept.is_empty() {
+            continue;
+        }
+        let slot = Slot::new();
+        let committed = slot.committed();
+        if lanes.push(Entry::new(kept, slot), Lane::Alarms).is_err() {
+            return;
+        }
+        let socket = Arc::clone(&socket);
+        tokio::spawn(async move {
+            if let State::Committed { .. } = committed.await {
+                for (peer, out) in replies {
+                    // What does not fit into the socket is lost, as on any network.
+                    drop(socket.try_send_to(&out, peer));
+                }
+            }
+        });
+    }
 }
