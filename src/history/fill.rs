@@ -18,8 +18,12 @@ use super::{HistoryError, Source, SourceError, Writer, aside, keep_months};
 use crate::background::lower_priority;
 use crate::journal::Entry;
 
-/// Most entries in one transaction. The more, the fewer times a page of an index is written.
-const BATCH_ROWS_MAX: usize = 16_384;
+/// Most entries in one transaction where hardly anything is received: the more, the fewer times a page
+/// of an index is written.
+const BATCH_ROWS_MAX: usize = 1_024;
+/// Most of them while alarms come in: a transaction goes to the disk in one piece, and a commit of the
+/// journal that comes meanwhile waits for it.
+const BATCH_ROWS_BESIDE: usize = 256;
 /// Most payload bytes in one batch; one entry may go beyond.
 const BATCH_BYTES_MAX: usize = 16 << 20;
 /// Pause where nothing new is published.
@@ -28,14 +32,16 @@ const IDLE: Duration = Duration::from_millis(20);
 const SYNC_EVERY: Duration = Duration::from_secs(10);
 /// Time between two looks for months that may go.
 const KEEP_EVERY: Duration = Duration::from_mins(10);
-/// Records published in a second from which on receiving is at work in earnest.
-const BUSY_PER_SECOND: u128 = 4_000;
-/// While it is: how many times as long as storing a batch took is waited before the next one. The
-/// disk and the processors are left to who waits for an answer; the history falls behind and catches
-/// up, and whoever reads events gets the newest ones from the journal.
-const REST: u32 = 19;
-/// While it is: most entries in one transaction, so that the disk is never taken for long.
-const BATCH_ROWS_BUSY: usize = 1_024;
+/// Records published in a second from which on somebody would notice that the disk is taken.
+const SOME_PER_SECOND: u128 = 100;
+/// The same from which on receiving is at work in earnest.
+const MUCH_PER_SECOND: u128 = 4_000;
+/// How many times as long as storing a batch took is waited before the next one, where some or much is
+/// received. The disk and the processors are left to who waits for an answer. With the first the
+/// history keeps up; with the second it falls behind and catches up, and whoever reads events gets
+/// the newest ones from the journal.
+const REST_SOME: u32 = 3;
+const REST_MUCH: u32 = 19;
 /// The longest such wait.
 const REST_MAX: Duration = Duration::from_secs(2);
 /// First and longest pause after an error.
@@ -150,21 +156,55 @@ enum Failed {
     Source(#[from] SourceError),
 }
 
+/// How much is received.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Receiving {
+    #[default]
+    Little,
+    Some,
+    Much,
+}
+
+impl Receiving {
+    /// Most entries in one transaction.
+    fn rows_max(self) -> usize {
+        match self {
+            Self::Little => BATCH_ROWS_MAX,
+            Self::Some | Self::Much => BATCH_ROWS_BESIDE,
+        }
+    }
+
+    /// How long the thread rests after a batch that took `spent`.
+    fn rest(self, spent: Duration) -> Duration {
+        let times = match self {
+            Self::Little => 0,
+            Self::Some => REST_SOME,
+            Self::Much => REST_MUCH,
+        };
+        (spent * times).min(REST_MAX)
+    }
+}
+
 /// How much is received while the history is filled.
 #[derive(Default)]
 struct Pace {
     /// When it was looked last, and what was published then.
     looked: Option<(Instant, u64)>,
-    /// Receiving is at work in earnest.
-    busy: bool,
+    receiving: Receiving,
 }
 
 impl Pace {
     fn note(&mut self, now: Instant, published: u64) {
         if let Some((at, before)) = self.looked.replace((now, published)) {
             let millis = now.saturating_duration_since(at).as_millis().max(1);
-            let came = u128::from(published.saturating_sub(before));
-            self.busy = came * 1_000 > BUSY_PER_SECOND * millis;
+            let came = u128::from(published.saturating_sub(before)) * 1_000;
+            self.receiving = if came > MUCH_PER_SECOND * millis {
+                Receiving::Much
+            } else if came > SOME_PER_SECOND * millis {
+                Receiving::Some
+            } else {
+                Receiving::Little
+            };
         }
     }
 }
@@ -247,9 +287,7 @@ where
                 self.note(&writer);
                 let appended = appended?;
                 self.pace.note(Instant::now(), (self.published)());
-                if self.pace.busy {
-                    self.wait((began.elapsed() * REST).min(REST_MAX));
-                }
+                self.wait(self.pace.receiving.rest(began.elapsed()));
                 self.progress
                     .rows
                     .fetch_add(appended.rows, Ordering::Relaxed);
@@ -317,11 +355,7 @@ where
         self.progress.published.store(published, Ordering::Release);
         let mut reached = last;
         let mut bytes = 0;
-        let rows_max = if self.pace.busy {
-            BATCH_ROWS_BUSY
-        } else {
-            BATCH_ROWS_MAX
-        };
+        let rows_max = self.pace.receiving.rows_max();
         while reached < published && batch.len() < rows_max && bytes < BATCH_BYTES_MAX {
             let Some(entry) = source.next()? else {
                 break;
@@ -354,5 +388,37 @@ where
             }
             std::thread::park_timeout(left);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_is_received_the_longer_the_history_rests() {
+        let mut pace = Pace::default();
+        let mut now = Instant::now();
+        let (mut published, spent) = (0, Duration::from_millis(10));
+        let mut rest_at = |per_second: u64| {
+            for _ in 0..2 {
+                now += Duration::from_millis(500);
+                published += per_second / 2;
+                pace.note(now, published);
+            }
+            (pace.receiving.rows_max(), pace.receiving.rest(spent))
+        };
+        assert_eq!(rest_at(0), (1_024, Duration::ZERO));
+        assert_eq!(rest_at(100), (1_024, Duration::ZERO));
+        assert_eq!(rest_at(2_000), (256, 3 * spent));
+        assert_eq!(rest_at(4_000), (256, 3 * spent));
+        assert_eq!(rest_at(50_000), (256, 19 * spent));
+        assert_eq!(rest_at(0), (1_024, Duration::ZERO));
+    }
+
+    #[test]
+    fn a_rest_has_an_end() {
+        let rest = Receiving::Much.rest(Duration::from_mins(1));
+        assert_eq!(rest, REST_MAX);
     }
 }

@@ -71,11 +71,13 @@ impl Store {
                 .execute_batch("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;")
                 .map_err(failed())?;
         }
-        // A checkpoint syncs beside the journal's own syncs: few and large ones disturb less.
+        // A checkpoint syncs beside the journal's own syncs, and what it writes goes to the disk in
+        // one piece: 64 MiB held up an acknowledgement for 200 ms. Small and often takes longer for
+        // the history and is felt by nobody.
         connection
             .execute_batch(
                 "PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON;
-                 PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 16000;
+                 PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 64;
                  PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF;",
             )
             .map_err(failed())?;
