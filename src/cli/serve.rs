@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use crate::config::{Config, ListenUrl, Listener, Transport};
-use crate::serve::{Gateway, Setup, Shadows, Signals, run_until_signal, wait_for_end};
+use crate::serve::{Gateway, Setup, Shadows, Signals, run_until_signal};
 
 /// Arguments of `larm serve`.
 #[derive(Debug, clap::Args)]
@@ -55,12 +55,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut shadows = Shadows::open(&setup.config)?;
     announce_shadows(&shadows).context("standard output")?;
     let runtime = super::runtime(setup.config.gateway.worker_threads)?;
+    let mut signals = runtime.block_on(async { Signals::listen() })?;
     let outcome = runtime.block_on(async {
-        let signals = Signals::listen()?;
         let gateway = Gateway::start(setup)?;
         shadows.watch(&gateway)?;
         announce(&gateway)?;
-        run_until_signal(gateway, signals, &mut shadows)
+        run_until_signal(gateway, &mut signals, &mut shadows)
             .await
             .map_err(anyhow::Error::from)
     });
@@ -72,7 +72,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             why,
             "the gateway has ended; shadows still pass traffic on, unseen, until larm is stopped"
         );
-        runtime.block_on(wait_for_end()).context("signals")?;
+        runtime.block_on(signals.end());
     }
     // Threads that a hung disk holds must not hold the end of the process.
     runtime.shutdown_background();

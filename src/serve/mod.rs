@@ -37,7 +37,7 @@ use crate::sink::{Lanes, Sink, SinkError, StartError};
 use delivery::Delivery;
 
 pub use shadow::Shadows;
-pub use signals::{Signals, run_until_signal, wait_for_end};
+pub use signals::{Signals, run_until_signal};
 
 /// How much longer than the deadline connectors may take to close their files and links.
 const ENGINES_GRACE: Duration = Duration::from_secs(2);
