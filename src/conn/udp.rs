@@ -110,8 +110,10 @@ pub async fn serve<S: Session>(
         // Silence needs no task; a flood of what is not answered makes none.
         if !batch.unanswered.is_empty() {
             let places = Arc::clone(&places);
-            let count = u32::try_from(batch.unanswered.len()).unwrap_or(u32::MAX);
-            // Only this task takes places, and it looked how many there are.
+            // The last datagram may have brought more frames than there were places.
+            let count = batch.unanswered.len().min(places.available_permits());
+            let count = u32::try_from(count).unwrap_or(u32::MAX);
+            // Only this task takes places, so there are still as many.
             let held = places.try_acquire_many_owned(count);
             waiting.spawn(async move {
                 let _held = held;
