@@ -195,15 +195,13 @@ impl Bench {
         });
         let any = address.parse().unwrap();
         let (address, served) = if udp {
-            let socket = listen::open_udp(any).unwrap();
-            let address = socket.local_addr().unwrap();
+            let (socket, address) = listen::open_udp(any).unwrap();
             (
                 address,
                 tokio::spawn(super::udp::serve(socket, || Toy, shared)),
             )
         } else {
-            let socket = listen::open_tcp(any).unwrap();
-            let address = socket.local_addr().unwrap();
+            let (socket, address) = listen::open_tcp(any).unwrap();
             let limits = AdmissionLimits {
                 connections_max,
                 per_peer_max: 100,

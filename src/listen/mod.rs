@@ -75,8 +75,8 @@ impl ListenError {
     }
 }
 
-/// Opens a TCP listener. Port 0 takes a free one.
-pub fn open_tcp(address: SocketAddr) -> Result<TcpListener, ListenError> {
+/// Opens a TCP listener, and tells where it is bound. Port 0 takes a free one.
+pub fn open_tcp(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ListenError> {
     let open = || {
         let socket = Socket::new(
             Domain::for_address(address),
@@ -93,13 +93,15 @@ pub fn open_tcp(address: SocketAddr) -> Result<TcpListener, ListenError> {
         socket.set_tcp_keepalive(&KEEPALIVE)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
-        TcpListener::from_std(socket.into())
+        let listener = TcpListener::from_std(socket.into())?;
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
     };
     open().map_err(|source| ListenError::from_io(address, source))
 }
 
-/// Opens a UDP socket. Port 0 takes a free one.
-pub fn open_udp(address: SocketAddr) -> Result<UdpSocket, ListenError> {
+/// Opens a UDP socket, and tells where it is bound. Port 0 takes a free one.
+pub fn open_udp(address: SocketAddr) -> Result<(UdpSocket, SocketAddr), ListenError> {
     let open = || {
         let socket = Socket::new(
             Domain::for_address(address),
@@ -111,7 +113,9 @@ pub fn open_udp(address: SocketAddr) -> Result<UdpSocket, ListenError> {
         // A smaller buffer than wished for is no reason not to start.
         drop(socket.set_recv_buffer_size(UDP_BUFFER_LEN));
         socket.bind(&address.into())?;
-        UdpSocket::from_std(socket.into())
+        let socket = UdpSocket::from_std(socket.into())?;
+        let bound = socket.local_addr()?;
+        Ok((socket, bound))
     };
     open().map_err(|source| ListenError::from_io(address, source))
 }
@@ -252,8 +256,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_taken_port_is_named() {
-        let first = open_tcp("127.0.0.1:0".parse().unwrap()).unwrap();
-        let address = first.local_addr().unwrap();
+        let (_first, address) = open_tcp("127.0.0.1:0".parse().unwrap()).unwrap();
         let error = open_tcp(address).unwrap_err();
         assert!(matches!(error, ListenError::InUse { address: named } if named == address));
     }
@@ -266,8 +269,8 @@ mod tests {
 
     #[tokio::test]
     async fn both_families_share_a_port() {
-        let v4 = open_tcp("0.0.0.0:0".parse().unwrap()).unwrap();
-        let port = v4.local_addr().unwrap().port();
+        let (_v4, bound) = open_tcp("0.0.0.0:0".parse().unwrap()).unwrap();
+        let port = bound.port();
         assert!(open_tcp(format!("[::]:{port}").parse().unwrap()).is_ok());
     }
 

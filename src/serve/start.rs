@@ -226,14 +226,9 @@ impl WithSession for Open<'_> {
 
     fn run<S: Session>(self, make: impl Fn() -> S + Send + 'static) -> Self::Output {
         let shared = Arc::clone(self.shared);
-        let other = |source| listen::ListenError::Other {
-            address: self.address,
-            source,
-        };
         match self.listener.transport {
             Transport::Tcp => {
-                let socket = listen::open_tcp(self.address)?;
-                let bound = socket.local_addr().map_err(other)?;
+                let (socket, bound) = listen::open_tcp(self.address)?;
                 let admission = Admission::new(AdmissionLimits {
                     connections_max: self.connections_max,
                     per_peer_max: self.listener.connections_per_peer_max,
@@ -243,8 +238,7 @@ impl WithSession for Open<'_> {
                 Ok(bound)
             }
             Transport::Udp => {
-                let socket = listen::open_udp(self.address)?;
-                let bound = socket.local_addr().map_err(other)?;
+                let (socket, bound) = listen::open_udp(self.address)?;
                 self.tasks.spawn(conn::udp::serve(socket, make, shared));
                 Ok(bound)
             }

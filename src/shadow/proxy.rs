@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::thread;
 
-use tokio::net::{TcpListener, UdpSocket};
 use tokio_util::sync::CancellationToken;
 
 use super::Settings;
@@ -114,14 +113,12 @@ fn run(
         let at = settings.address;
         match settings.transport {
             Transport::Tcp => {
-                let opened = listen::open_tcp(at);
-                if let Some(socket) = tell(opened, TcpListener::local_addr, at, bound) {
+                if let Some(socket) = tell(listen::open_tcp(at), bound) {
                     streams::serve(socket, settings, tap, stop).await;
                 }
             }
             Transport::Udp => {
-                let opened = listen::open_udp(at);
-                if let Some(socket) = tell(opened, UdpSocket::local_addr, at, bound) {
+                if let Some(socket) = tell(listen::open_udp(at), bound) {
                     datagrams::serve(socket, settings, tap, stop).await;
                 }
             }
@@ -131,26 +128,13 @@ fn run(
 
 /// Tells where a socket is bound, or why there is none; gives it back where there is.
 fn tell<S>(
-    opened: Result<S, ListenError>,
-    address_of: impl Fn(&S) -> std::io::Result<SocketAddr>,
-    wanted: SocketAddr,
+    opened: Result<(S, SocketAddr), ListenError>,
     bound: &mpsc::Sender<Result<SocketAddr, Start>>,
 ) -> Option<S> {
-    let found = opened.and_then(|socket| match address_of(&socket) {
-        Ok(address) => Ok((socket, address)),
-        Err(source) => Err(ListenError::Other {
-            address: wanted,
-            source,
-        }),
-    });
-    match found {
-        Ok((socket, address)) => {
-            drop(bound.send(Ok(address)));
-            Some(socket)
-        }
-        Err(error) => {
-            drop(bound.send(Err(Start::Listen(error))));
-            None
-        }
-    }
+    let (socket, told) = match opened {
+        Ok((socket, address)) => (Some(socket), Ok(address)),
+        Err(error) => (None, Err(Start::Listen(error))),
+    };
+    drop(bound.send(told));
+    socket
 }
