@@ -5,18 +5,23 @@ use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 
 use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use socket2::{Domain, Socket, Type};
 
 use super::{Answers, Setup};
 
 /// Sockets that are looked at after one wait.
-pub(super) const EVENTS_MAX: usize = 512;
+const EVENTS_MAX: usize = 512;
 
 /// Datagrams that are answered before other sockets get their turn.
 pub(super) const DATAGRAMS_MAX: usize = 64;
 
-pub(super) const LISTENER: u64 = 0;
+/// Room for what one read brings.
+pub(super) const READ_LEN: usize = 64 * 1024;
+
+const LISTENER: u64 = 0;
+/// The number of the socket for datagrams.
 pub(super) const DATAGRAMS: u64 = 1;
 
 pub(super) fn run(
@@ -26,7 +31,7 @@ pub(super) fn run(
 ) -> io::Result<()> {
     on_all_threads(setup, ready, |listener, datagrams| {
         let answers = Arc::clone(answers);
-        move || serve(&listener, &datagrams, &answers)
+        move || Server::new(listener, datagrams)?.echo(&answers)
     })
 }
 
@@ -72,55 +77,94 @@ fn socket(address: SocketAddr, transport: Type) -> io::Result<Socket> {
     Ok(socket)
 }
 
-struct Conversation {
-    stream: TcpStream,
-    pending: Vec<u8>,
+/// The sockets of one thread.
+pub(super) struct Server {
+    epoll: OwnedFd,
+    events: Vec<epoll::Event>,
+    listener: TcpListener,
+    pub(super) datagrams: UdpSocket,
+    pub(super) conversations: HashMap<u64, Conversation>,
+    next: u64,
 }
 
-fn serve(listener: &TcpListener, datagrams: &UdpSocket, answers: &Answers) -> io::Result<()> {
-    let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-    let add = |socket: &dyn std::os::fd::AsFd, data| {
-        epoll::add(
-            &epoll,
-            socket.as_fd(),
-            EventData::new_u64(data),
-            EventFlags::IN,
-        )
-    };
-    add(listener, LISTENER)?;
-    add(datagrams, DATAGRAMS)?;
-    let mut conversations: HashMap<u64, Conversation> = HashMap::new();
-    let mut next = DATAGRAMS + 1;
-    let mut buffer = vec![0; 64 * 1024];
-    let mut out = Vec::new();
-    let mut events = Vec::with_capacity(EVENTS_MAX);
-    loop {
-        events.clear();
-        match epoll::wait(&epoll, rustix::buffer::spare_capacity(&mut events), None) {
+/// One connection.
+pub(super) struct Conversation {
+    pub(super) stream: TcpStream,
+    /// The beginning of a frame.
+    pub(super) pending: Vec<u8>,
+}
+
+impl Server {
+    pub(super) fn new(listener: TcpListener, datagrams: UdpSocket) -> io::Result<Self> {
+        let server = Self {
+            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            events: Vec::with_capacity(EVENTS_MAX),
+            listener,
+            datagrams,
+            conversations: HashMap::new(),
+            next: DATAGRAMS + 1,
+        };
+        server.add(&server.listener, LISTENER)?;
+        server.add(&server.datagrams, DATAGRAMS)?;
+        Ok(server)
+    }
+
+    fn add(&self, socket: &impl AsFd, number: u64) -> io::Result<()> {
+        let data = EventData::new_u64(number);
+        Ok(epoll::add(&self.epoll, socket, data, EventFlags::IN)?)
+    }
+
+    /// Waits until something comes, takes in new connections, and leaves in `ready` the numbers of the
+    /// other sockets that have something.
+    pub(super) fn wait(&mut self, ready: &mut Vec<u64>) -> io::Result<()> {
+        self.events.clear();
+        let room = rustix::buffer::spare_capacity(&mut self.events);
+        match epoll::wait(&self.epoll, room, None) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-        for event in &events {
+        let number = |event: &epoll::Event| {
             let data = event.data;
-            match data.u64() {
-                LISTENER => {
-                    while let Ok((stream, _)) = listener.accept() {
-                        stream.set_nonblocking(true)?;
-                        stream.set_nodelay(true)?;
-                        add(&stream, next)?;
-                        let pending = Vec::new();
-                        conversations.insert(next, Conversation { stream, pending });
-                        next += 1;
-                    }
+            data.u64()
+        };
+        ready.clear();
+        ready.extend(self.events.iter().map(number).filter(|n| *n != LISTENER));
+        if ready.len() < self.events.len() {
+            self.accept()?;
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self) -> io::Result<()> {
+        while let Ok((stream, _)) = self.listener.accept() {
+            stream.set_nonblocking(true)?;
+            stream.set_nodelay(true)?;
+            self.add(&stream, self.next)?;
+            let pending = Vec::new();
+            self.conversations
+                .insert(self.next, Conversation { stream, pending });
+            self.next += 1;
+        }
+        Ok(())
+    }
+
+    /// Answers each socket at once.
+    fn echo(mut self, answers: &Answers) -> io::Result<()> {
+        let (mut ready, mut out) = (Vec::with_capacity(EVENTS_MAX), Vec::new());
+        let mut buffer = vec![0; READ_LEN];
+        loop {
+            self.wait(&mut ready)?;
+            for number in &ready {
+                if *number == DATAGRAMS {
+                    answer_datagrams(&self.datagrams, answers, &mut buffer, &mut out);
+                    continue;
                 }
-                DATAGRAMS => answer_datagrams(datagrams, answers, &mut buffer, &mut out),
-                number => {
-                    let going = conversations.get_mut(&number).is_some_and(|conversation| {
-                        conversation.exchange(answers, &mut buffer, &mut out)
-                    });
-                    if !going {
-                        conversations.remove(&number);
-                    }
+                let conversation = self.conversations.get_mut(number);
+                let going = conversation.is_some_and(|conversation| {
+                    conversation.exchange(answers, &mut buffer, &mut out)
+                });
+                if !going {
+                    self.conversations.remove(number);
                 }
             }
         }
