@@ -210,7 +210,8 @@ impl Case {
                 who,
                 work,
             });
-            self.contestants.splice(place + 1..=place, kept);
+            let behind = place + 1;
+            self.contestants.splice(behind..behind, kept);
         }
         self
     }
@@ -241,23 +242,19 @@ impl Case {
             held_max: 1,
             ..LoadSpec::tcp(2_000)
         };
-        let larm = |label: &str, rate| Contestant {
+        let contestant = |label: &str, who, rate| Contestant {
             label: label.to_owned(),
-            who: Who::Larm,
+            who,
             work: Work::Load(with(rate)),
         };
         Self {
             name: "overload",
             about: "ten times what it takes, open loop, 2,000 connections, 90 % link tests",
             contestants: vec![
-                larm(BEST, Rate::Closed),
-                larm(HALF, Rate::OfBest(0.5, BEST)),
-                larm(LARM, Rate::OfBest(10.0, BEST)),
-                Contestant {
-                    label: ECHO.to_owned(),
-                    who: Who::Echo,
-                    work: Work::Load(with(Rate::OfBest(10.0, BEST))),
-                },
+                contestant(BEST, Who::Larm, Rate::Closed),
+                contestant(HALF, Who::Larm, Rate::OfBest(0.5, BEST)),
+                contestant(LARM, Who::Larm, Rate::OfBest(10.0, BEST)),
+                contestant(ECHO, Who::Echo, Rate::OfBest(10.0, BEST)),
             ],
             in_order: true,
         }

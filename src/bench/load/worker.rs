@@ -90,15 +90,12 @@ impl Worker {
                 let tally = &self.desk.tally;
                 progress.set(tally.acknowledged, tally.missing);
             }
-            self.send_held(now);
+            self.send_held();
             let until = if self.desk.eager.is_empty() {
-                u64::MAX
+                sweep_at.min(due.unwrap_or(u64::MAX)).min(self.next_end())
             } else {
                 0
             };
-            let until = (until.min(sweep_at))
-                .min(due.unwrap_or(u64::MAX))
-                .min(self.next_end());
             self.wait(&mut events, until)?;
         }
         self.desk.finish().map_err(|source| {
@@ -148,11 +145,12 @@ impl Worker {
     }
 
     /// Open loop: sends what those held who have got their answer.
-    fn send_held(&mut self, now: u64) {
+    fn send_held(&mut self) {
         let sent = self.desk.tally.sent;
         while self.desk.tally.sent - sent < SENDS_MAX
             && let Some(place) = self.desk.eager.pop_front()
         {
+            let now = self.desk.now();
             if let Some(link) = self.links.get_mut(place) {
                 link.fill(&mut self.desk, now);
             }
