@@ -111,7 +111,7 @@ pub async fn serve<S: Session>(
         if !batch.unanswered.is_empty() {
             let places = Arc::clone(&places);
             // The last datagram may have brought more frames than there were places.
-            let count = batch.unanswered.len().min(places.available_permits());
+            let count = batch.unanswered.len().min(batch.room);
             let count = u32::try_from(count).unwrap_or(u32::MAX);
             // Only this task takes places, so there are still as many.
             let held = places.try_acquire_many_owned(count);

@@ -29,14 +29,10 @@ fn step<const N: usize>(crc: u16, chunk: &[u8; N]) -> u16 {
     let [low, high] = crc.to_le_bytes();
     mixed[0] ^= low;
     mixed[1] ^= high;
-    let mut out = 0;
-    let mut place = 0;
-    while place < N {
-        // The first byte has the most bytes behind it.
-        out ^= TABLES[N - 1 - place][usize::from(mixed[place])];
-        place += 1;
-    }
-    out
+    // The first byte has the most bytes behind it.
+    (mixed.iter().enumerate()).fold(0, |out, (place, byte)| {
+        out ^ TABLES[N - 1 - place][usize::from(*byte)]
+    })
 }
 
 const fn tables() -> [[u16; 256]; STRIDE] {
