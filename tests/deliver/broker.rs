@@ -1,15 +1,16 @@
 //! A broker for MQTT, from the package `mosquitto`, and its subscriber, from `mosquitto-clients`.
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use crate::lines::Program;
-use crate::servers;
+use crate::servers::{self, Process};
 
 /// The broker, with its files.
 pub(crate) struct Broker {
+    // Ended before the directory that it writes to.
+    process: Process,
     room: tempfile::TempDir,
     port: u16,
-    process: Option<Child>,
 }
 
 impl Broker {
@@ -40,7 +41,7 @@ impl Broker {
         Self {
             room,
             port,
-            process: None,
+            process: Process::default(),
         }
     }
 
@@ -54,28 +55,32 @@ impl Broker {
             .spawn()
             .expect("mosquitto starts");
         let up = servers::wait_for_port(&mut child, self.port);
-        self.process = Some(child);
+        self.process.take(child);
         assert!(up, "mosquitto ended");
     }
 
-    /// Ends it by a signal (`-TERM`: in good order), where it runs.
-    pub(crate) fn stop(&mut self, signal: &str) {
-        if let Some(mut child) = self.process.take() {
-            let id = child.id().to_string();
-            Command::new("kill")
-                .args([signal, &id])
-                .status()
-                .expect("kill");
-            child.wait().expect("a child");
-        }
+    /// SIGTERM: ends it in good order, where it runs.
+    pub(crate) fn stop(&mut self) {
+        self.process.end();
+    }
+
+    /// SIGKILL, where it runs.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// It hangs, with its sockets open.
+    pub(crate) fn freeze(&self) {
+        self.process.freeze();
+    }
+
+    /// It goes on.
+    pub(crate) fn thaw(&self) {
+        self.process.thaw();
     }
 
     pub(crate) fn port(&self) -> u16 {
         self.port
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.process.as_ref().expect("it runs").id()
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -109,11 +114,5 @@ impl Broker {
             done.expect("the package `mosquitto-clients`: tests/run --install-only")
                 .success()
         );
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        self.stop("-KILL");
     }
 }

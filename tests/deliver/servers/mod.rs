@@ -54,34 +54,44 @@ pub(crate) fn wait_for_port(child: &mut Child, port: u16) -> bool {
 
 /// The process of a server, which may not run; killed at the end.
 #[derive(Default)]
-struct Process(Option<Child>);
+pub(crate) struct Process(Option<Child>);
 
 impl Process {
-    fn is_running(&self) -> bool {
+    pub(crate) fn is_running(&self) -> bool {
         self.0.is_some()
     }
 
     /// Looks after `child` from now on.
-    fn take(&mut self, child: Child) {
+    pub(crate) fn take(&mut self, child: Child) {
         self.kill();
         self.0 = Some(child);
     }
 
     /// SIGKILL.
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.0.take() {
             let _ = child.kill();
             let _ = child.wait();
         }
     }
 
+    /// SIGTERM, and waits until it has ended.
+    pub(crate) fn end(&mut self) {
+        if self.is_running() {
+            self.signal(Signal::TERM);
+        }
+        if let Some(mut child) = self.0.take() {
+            child.wait().expect("a child");
+        }
+    }
+
     /// It hangs, with its sockets open.
-    fn freeze(&self) {
+    pub(crate) fn freeze(&self) {
         self.signal(Signal::STOP);
     }
 
     /// It goes on.
-    fn thaw(&self) {
+    pub(crate) fn thaw(&self) {
         self.signal(Signal::CONT);
     }
 

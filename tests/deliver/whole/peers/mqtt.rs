@@ -82,7 +82,7 @@ impl Peer for Mqtt {
     }
 
     fn kill(&mut self) {
-        self.broker.stop("-KILL");
+        self.broker.kill();
     }
 
     fn wire(&self) -> Option<&Wire> {
